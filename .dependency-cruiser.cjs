@@ -1,7 +1,12 @@
 /** Import directions of the house; the tree is the architecture (docs/decisions/0001). */
 module.exports = {
   forbidden: [
-    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    {
+      name: 'no-cycles',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
     {
       name: 'shared-is-a-leaf',
       comment: 'shared is isomorphic: itself and zod, no node: modules',
@@ -9,10 +14,30 @@ module.exports = {
       from: { path: '^shared/' },
       to: { pathNot: ['^shared/', '^node_modules/zod/'] },
     },
-    { name: 'core-knows-no-adapter', severity: 'error', from: { path: '^functions/(core|ports|consumers|api)/' }, to: { path: '^functions/(adapters/|embedded|index)' } },
-    { name: 'core-knows-no-http', severity: 'error', from: { path: '^functions/(core|ports)/' }, to: { path: '^(functions/(api|consumers)/|node_modules/(hono|@hono))' } },
-    { name: 'ports-are-interfaces', severity: 'error', from: { path: '^functions/ports/' }, to: { pathNot: ['^functions/ports/', '^shared/', '^node_modules/zod/'] } },
-    { name: 'adapters-know-ports-only', severity: 'error', from: { path: '^functions/adapters/([^/]+)/' }, to: { path: '^functions/', pathNot: ['^functions/(ports|core/queries\\.ts)', '^functions/adapters/$1/'] } },
+    {
+      name: 'core-knows-no-adapter',
+      severity: 'error',
+      from: { path: '^functions/(core|ports|consumers|api)/' },
+      to: { path: '^functions/(adapters/|embedded|index)' },
+    },
+    {
+      name: 'core-knows-no-http',
+      severity: 'error',
+      from: { path: '^functions/(core|ports)/' },
+      to: { path: '^(functions/(api|consumers)/|node_modules/(hono|@hono))' },
+    },
+    {
+      name: 'ports-are-interfaces',
+      severity: 'error',
+      from: { path: '^functions/ports/' },
+      to: { pathNot: ['^functions/ports/', '^shared/', '^node_modules/zod/'] },
+    },
+    {
+      name: 'adapters-know-ports-only',
+      severity: 'error',
+      from: { path: '^functions/adapters/([^/]+)/' },
+      to: { path: '^functions/', pathNot: ['^functions/ports/', '^functions/adapters/$1/'] },
+    },
     {
       name: 'cli-not-functions',
       comment: 'the CLI talks HTTP; only serve and the offline client host the service, lazily',
@@ -20,16 +45,43 @@ module.exports = {
       from: { path: '^cli/', pathNot: '^cli/(commands/serve|lib/offline-client)\\.ts$' },
       to: { path: '^functions/', dependencyTypesNot: ['type-only'] },
     },
-    { name: 'cli-hosts-embedded-only', severity: 'error', from: { path: '^cli/(commands/serve|lib/offline-client)\\.ts$' }, to: { path: '^functions/', pathNot: '^functions/embedded\\.ts$', dependencyTypesNot: ['type-only'] } },
-    { name: 'functions-not-cli', severity: 'error', from: { path: '^functions/' }, to: { path: '^cli/' } },
-    { name: 'cloud-sdk-only-in-gcp', severity: 'error', from: { pathNot: '^functions/(adapters/gcp/|index\\.ts)' }, to: { path: '^node_modules/(@google-cloud|@kubernetes|google-)' } },
-    { name: 'nothing-imports-tests', severity: 'error', from: { pathNot: '^(test|scripts)/' }, to: { path: '^test/' } },
+    {
+      name: 'cli-hosts-embedded-only',
+      severity: 'error',
+      from: { path: '^cli/(commands/serve|lib/offline-client)\\.ts$' },
+      to: {
+        path: '^functions/',
+        pathNot: '^functions/embedded\\.ts$',
+        dependencyTypesNot: ['type-only'],
+      },
+    },
+    {
+      name: 'functions-not-cli',
+      severity: 'error',
+      from: { path: '^functions/' },
+      to: { path: '^cli/' },
+    },
+    {
+      name: 'cloud-sdk-only-in-gcp',
+      severity: 'error',
+      from: { pathNot: '^functions/(adapters/gcp/|index\\.ts)' },
+      to: { path: '^node_modules/(@google-cloud|@kubernetes|google-)' },
+    },
+    {
+      name: 'nothing-imports-tests',
+      severity: 'error',
+      from: { pathNot: '^(test|scripts)/' },
+      to: { path: '^test/' },
+    },
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
     exclude: { path: '^(dist|coverage)/' },
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default', 'types'],
+    },
   },
 };

@@ -1,7 +1,14 @@
 import type { KnipConfig } from 'knip';
 
 const config: KnipConfig = {
-  entry: ['cli/main.ts!', 'functions/embedded.ts!', 'scripts/*.ts', 'test/**/*.test.ts', 'test/sim/main.ts', 'test/bench/*.ts'],
+  entry: [
+    'cli/main.ts!',
+    'functions/embedded.ts!',
+    'scripts/*.ts',
+    'test/**/*.test.ts',
+    'test/sim/main.ts',
+    'test/bench/*.ts',
+  ],
   project: ['{cli,functions,shared}/**/*.ts!', '{test,scripts}/**/*.ts'],
   ignoreDependencies: ['node'],
   ignoreExportsUsedInFile: true,

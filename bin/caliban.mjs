@@ -14,9 +14,13 @@ if (Number(process.versions.node.split('.')[0]) >= 24) {
 } else {
   const node = fileURLToPath(new URL('../node_modules/.bin/node', import.meta.url));
   if (!existsSync(node)) {
-    process.stderr.write(`caliban needs Node 24 or newer; this is ${process.versions.node}. Install it, or run: npm ci\n`);
+    process.stderr.write(
+      `caliban needs Node 24 or newer; this is ${process.versions.node}. Install it, or run: npm ci\n`,
+    );
     process.exit(70);
   }
-  const ran = spawnSync(node, [fileURLToPath(main), ...process.argv.slice(2)], { stdio: 'inherit' });
+  const ran = spawnSync(node, [fileURLToPath(main), ...process.argv.slice(2)], {
+    stdio: 'inherit',
+  });
   process.exit(ran.status ?? 130);
 }

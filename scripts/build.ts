@@ -17,6 +17,8 @@ await build({
   minifySyntax: true,
   mainFields: ['module', 'main'],
   // CommonJS dependencies call require(); an ES module has none.
-  banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
+  banner: {
+    js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+  },
   logLevel: 'warning',
 });

@@ -5,4 +5,10 @@ run('format and lint', 'node_modules/.bin/biome', ['check', '.', '--error-on-war
 tool('types', 'typescript/bin/tsc', ['-p', 'tsconfig.json']);
 run('import directions', process.execPath, ['scripts/deps.ts']);
 tool('dead code', 'knip/bin/knip.js', ['--no-progress']);
-tool('unit and adapter tests', 'vitest/vitest.mjs', ['run', '--project', 'unit', '--project', 'adapters']);
+tool('unit and adapter tests', 'vitest/vitest.mjs', [
+  'run',
+  '--project',
+  'unit',
+  '--project',
+  'adapters',
+]);

@@ -5,7 +5,18 @@ import { root } from './run.ts';
 // so the number of files it read is checked too.
 const cruised = spawnSync(
   process.execPath,
-  ['node_modules/dependency-cruiser/bin/dependency-cruise.mjs', '--config', '.dependency-cruiser.cjs', '--output-type', 'json', 'cli', 'functions', 'shared', 'test', 'scripts'],
+  [
+    'node_modules/dependency-cruiser/bin/dependency-cruise.mjs',
+    '--config',
+    '.dependency-cruiser.cjs',
+    '--output-type',
+    'json',
+    'cli',
+    'functions',
+    'shared',
+    'test',
+    'scripts',
+  ],
   { cwd: root, encoding: 'utf8', maxBuffer: 256 * 1024 * 1024 },
 );
 const report = JSON.parse(cruised.stdout || '{}');

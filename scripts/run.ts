@@ -12,7 +12,11 @@ export function tool(title: string, entry: string, args: readonly string[] = [])
 /** Runs a program with inherited output; ends this process with its status when it fails. */
 export function run(title: string, command: string, args: readonly string[]): void {
   const startedAt = performance.now();
-  const done = spawnSync(command, args, { cwd: root, stdio: 'inherit', env: { ...process.env, METADATA_SERVER_DETECTION: 'none' } });
+  const done = spawnSync(command, args, {
+    cwd: root,
+    stdio: 'inherit',
+    env: { ...process.env, METADATA_SERVER_DETECTION: 'none' },
+  });
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
   if (done.status !== 0) {
     console.error(`FAILED: ${title} (status ${done.status ?? done.signal}, ${seconds} s)`);

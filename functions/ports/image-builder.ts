@@ -1,0 +1,47 @@
+/** What a dependency image (or virtualenv) is made from, as sent by the CLI. */
+export interface DependencySpec {
+  /** Base image reference as text; null: the service's default. */
+  readonly base: string | null;
+  readonly apt: readonly string[];
+  readonly python: string | null;
+  readonly extras: readonly string[];
+  /** Layer that holds the dependency files; null when there is none. */
+  readonly layer: string | null;
+  /** Path of requirements.txt inside that layer, or null. */
+  readonly requirements: string | null;
+}
+
+/** Where a build stands. `key` of a success names what was made (image digest or virtualenv key). */
+export type BuildProgress =
+  | { readonly state: 'absent' }
+  | { readonly state: 'building' }
+  | { readonly state: 'ready' }
+  | {
+      readonly state: 'failed';
+      readonly message: string;
+      readonly hint: string | null;
+      readonly retryable: boolean;
+    };
+
+/** Prepares dependencies, once per key. Every implementation passes test/contract/image-builder.ts. */
+export interface ImageBuilder {
+  /**
+   * The key of what these dependencies make (base resolved now), and whether that is there already.
+   * `null`: nothing to prepare. Throws AppError BUILD_FAILED, PYTHON_MISSING, PLATFORM_UNSUPPORTED.
+   */
+  plan(
+    dependencies: DependencySpec,
+  ): Promise<{ readonly key: string; readonly ready: boolean } | null>;
+  /** Starts the build of a key; idempotent for (key, attempt), also after a crash. */
+  start(build: {
+    readonly key: string;
+    readonly attempt: number;
+    readonly dependencies: DependencySpec;
+  }): Promise<void>;
+  /** Where the attempt stands; `absent` after a crash that lost it. */
+  poll(key: string, attempt: number): Promise<BuildProgress>;
+  /** Ends a running build; nothing when it is over. */
+  cancel(key: string, attempt: number): Promise<void>;
+  /** The build log from an offset (bytes), and where to go on. */
+  readLog(key: string, offset: number): Promise<{ readonly text: string; readonly next: number }>;
+}
