@@ -1,0 +1,41 @@
+/**
+ * Every limit of the service, in one place; `GET /v1/service` shows them. Sizes in bytes, durations in
+ * ms unless the name says otherwise.
+ */
+export const LIMITS = {
+  /** Body of a JSON request; uploads have their own. */
+  bodyBytes: 2 * 1024 * 1024,
+  /** An experiment config sent inline; a larger one travels as a layer. */
+  inlineConfigBytes: 512 * 1024,
+  configBytes: 32 * 1024 * 1024,
+  /** Experiments of one submission. */
+  experiments: 10_000_000,
+  /** Experiments of one chunk: one commit of at most 500 writes. */
+  chunkExperiments: 200,
+  codeLayers: 64,
+  layerBlobBytes: 4 * 1024 ** 3,
+  layerUncompressedBytes: 16 * 1024 ** 3,
+  layerEntries: 1_000_000,
+  uploadChunkBytes: 64 * 1024 * 1024,
+  /** Words after `--`, and the length of each. */
+  scriptArgs: 1_000,
+  argBytes: 32 * 1024,
+  labels: 60,
+  nameLength: 100,
+  groupNameLength: 128,
+  idempotencyKeyLength: 255,
+  /** Facets (labels and flag values that can be searched) kept for a job. */
+  facets: 60,
+  facetLength: 160,
+  history: 50,
+  requirementsBytes: 4 * 1024 * 1024,
+  pageItems: 500,
+  defaultPageItems: 100,
+  /** A request ends after this; followed logs and events after `followMs`, to be resumed. */
+  requestMs: 30_000,
+  followMs: 15 * 60_000,
+  logChunkBytes: 256 * 1024,
+  logGrepLength: 200,
+  /** Connections that follow logs or events at the same time. */
+  followers: 200,
+} as const;

@@ -1,0 +1,127 @@
+import * as z from 'zod';
+import { PLATFORM_KINDS } from '../jobs/platform-kind.ts';
+import { countsView, groupRef } from './groups.ts';
+import { LIMITS } from './limits.ts';
+import { instant, sha256Hex } from './page.ts';
+
+const word = z
+  .string()
+  .max(LIMITS.argBytes)
+  .refine((text) => !text.includes('\0'), 'must not contain a NUL character');
+
+// A control character in a name would reach terminals, labels and logs.
+const plainText = z
+  .string()
+  .regex(/^[^\p{Cc}\u2028\u2029]*$/u, 'must not contain control characters');
+
+/** What a dependency image (or virtualenv) is made from. */
+const dependencySpec = z
+  .strictObject({
+    base: plainText.max(500).nullable(),
+    apt: z.array(plainText.min(1).max(200)).max(500),
+    python: plainText.max(20).nullable(),
+    extras: z.array(plainText.min(1).max(100)).max(50),
+    layer: sha256Hex.nullable(),
+    requirements: plainText.max(500).nullable(),
+  })
+  .meta({ id: 'DependencySpec' });
+
+/** `POST /v1/submissions` and `/v1/plans`: one request to run experiments. */
+export const submissionSpec = z
+  .strictObject({
+    schemaVersion: z.literal(1),
+    /** The module as typed, the script's path below /usr/app, and the command without arguments. */
+    module: plainText.min(1).max(1_000),
+    scriptPath: plainText.min(1).max(1_000),
+    command: z.array(word.min(1)).min(1).max(10),
+    scriptArgs: z.array(word).max(LIMITS.scriptArgs),
+    /** The experiment config as text, exactly as written; null: one experiment without flags. */
+    config: z.string().nullable(),
+    /** A config over the inline limit: the layer that holds it as `config.json`. */
+    configLayer: sha256Hex.nullable(),
+    /** Group name, or OWNER/NAME for a colleague's. */
+    group: plainText.min(1).max(LIMITS.groupNameLength),
+    name: plainText.min(1).max(LIMITS.nameLength).nullable(),
+    labels: z
+      .record(plainText.max(200), plainText.max(1_000))
+      .refine(
+        (labels) => Object.keys(labels).length <= LIMITS.labels,
+        `at most ${LIMITS.labels} labels`,
+      ),
+    mode: z.enum(['cpu', 'gpu']),
+    hardware: z.strictObject({
+      gpu: plainText.max(50).nullable(),
+      tpu: plainText.max(50).nullable(),
+      machineType: plainText.max(100).nullable(),
+      region: plainText.max(100).nullable(),
+    }),
+    projectId: plainText.max(100).nullable(),
+    /** Null: the service's default platform. */
+    platform: z.enum(PLATFORM_KINDS).nullable(),
+    /** A given image; then layers and dependencies are empty. */
+    image: plainText.min(1).max(500).nullable(),
+    codeLayers: z.array(sha256Hex).max(LIMITS.codeLayers),
+    dependencies: dependencySpec,
+    /** Shown by status only: the folder it was packed from, and the extra directories. */
+    source: z.strictObject({
+      path: plainText.max(4_096),
+      extraDirs: z.array(plainText.max(1_000)).max(LIMITS.codeLayers),
+    }),
+  })
+  .meta({ id: 'SubmissionSpec' });
+
+/** A submission as sent. */
+export type SubmissionSpec = z.infer<typeof submissionSpec>;
+
+/** Where a submission stands. `done`: every job has ended. */
+export const submissionView = z
+  .object({
+    id: z.string(),
+    group: groupRef,
+    name: z.string().nullable(),
+    platform: z.enum(PLATFORM_KINDS),
+    lane: z.string(),
+    /** Experiments of the config; `created` of them are jobs by now. */
+    jobs: z.number(),
+    expanded: z.boolean(),
+    image: z.object({
+      state: z.enum(['waiting', 'ready', 'failed']),
+      reference: z.string().nullable(),
+      message: z.string().nullable(),
+    }),
+    counts: countsView,
+    ending: z.enum(['none', 'requested', 'done']),
+    done: z.boolean(),
+    acceptedAt: instant,
+  })
+  .meta({ id: 'Submission' });
+
+/** A submission as shown. */
+export type SubmissionView = z.infer<typeof submissionView>;
+
+/** `POST /v1/plans`: everything a submission would do, without doing it. */
+export const planView = z
+  .object({
+    jobs: z.number(),
+    group: z.object({ name: z.string(), exists: z.boolean() }),
+    platform: z.enum(PLATFORM_KINDS),
+    lane: z.string(),
+    image: z.object({
+      action: z.enum(['given', 'cached', 'build', 'none']),
+      /** One sentence: what happens to the image or environment. */
+      message: z.string(),
+    }),
+    missingLayers: z.array(sha256Hex),
+    /** First jobs: index and the whole command line, quoted for a shell. */
+    samples: z.array(
+      z.object({
+        index: z.number(),
+        command: z.string(),
+        labels: z.record(z.string(), z.string()),
+      }),
+    ),
+  })
+  .meta({ id: 'Plan' });
+
+/** What a submission would do. */
+export type PlanView = z.infer<typeof planView>;
