@@ -45,6 +45,14 @@ export interface HardwareSpec {
   readonly region: string | null;
 }
 
+/** What the code was packed from, for people; `id` is equal for equal dependencies, mode and place. */
+export interface EnvironmentRef {
+  readonly id: string;
+  readonly mode: 'cpu' | 'gpu';
+  readonly path: string;
+  readonly extraDirs: readonly string[];
+}
+
 export interface SubmissionDoc {
   readonly schemaVersion: number;
   readonly id: string;
@@ -67,6 +75,7 @@ export interface SubmissionDoc {
   readonly image: string | null;
   readonly codeLayers: readonly string[];
   readonly dependencies: DependencySpec;
+  readonly environment: EnvironmentRef;
   readonly platform: PlatformKind;
   readonly lane: string;
   /** Number of experiments, and of chunks they are expanded in. */
@@ -107,6 +116,7 @@ export interface ExperimentDoc {
   readonly id: string;
   readonly groupId: string;
   readonly owner: string;
+  readonly environment: EnvironmentRef;
   readonly module: string;
   readonly scriptPath: string;
   readonly scriptArgs: readonly string[];

@@ -31,6 +31,8 @@ export const jobView = z
     /** Flags of the experiment as the program gets them, after the script args. */
     flags: z.array(z.string()),
     exitCode: z.number().nullable(),
+    /** What it runs in (image or environment), once known. */
+    container: z.string().nullable(),
     /** The platform's name for it. */
     ref: z.string().nullable(),
     stopRequested: z.boolean(),
@@ -50,8 +52,6 @@ export const jobDetail = jobView
     name: z.string().nullable(),
     labels: z.record(z.string(), z.string()),
     module: z.string(),
-    /** What it runs in: the image, or the workspace's environment. */
-    container: z.string().nullable(),
     history: z.array(moveView),
     logCommand: z.string(),
   })
@@ -83,22 +83,36 @@ export const jobsPage = z
   .object({ jobs: z.array(jobView), next: nextCursor })
   .meta({ id: 'JobsPage' });
 
-/** An experiment with its newest jobs, oldest of them first. */
-export const experimentView = z
+/** An experiment: one point of a sweep. */
+export const experimentSummary = z
   .object({
     id: z.string(),
     group: groupRef,
+    /** What it was packed from: shown as the original's docker config line. */
+    environment: z.object({
+      id: z.string(),
+      mode: z.enum(['cpu', 'gpu']),
+      path: z.string(),
+      extraDirs: z.array(z.string()),
+    }),
     module: z.string(),
     scriptPath: z.string(),
     scriptArgs: z.array(z.string()),
     /** Flags in file order with their text; booleans as True and False. */
     flags: z.array(z.tuple([z.string(), z.string()])),
     createdAt: instant,
-    jobs: z.array(jobView),
   })
-  .meta({ id: 'Experiment' });
+  .meta({ id: 'ExperimentSummary' });
 
 /** An experiment as shown. */
+export type ExperimentSummary = z.infer<typeof experimentSummary>;
+
+/** An experiment with its newest jobs, oldest of them first. */
+export const experimentView = experimentSummary
+  .extend({ jobs: z.array(jobView) })
+  .meta({ id: 'Experiment' });
+
+/** An experiment with jobs, as shown. */
 export type ExperimentView = z.infer<typeof experimentView>;
 
 /** `GET /v1/groups/{g}/experiments`: oldest first, with at most `maxJobs` jobs each (0: none). */
@@ -119,3 +133,8 @@ export const logQuery = z.object({
   since: z.string().max(200).default(''),
   grep: z.string().max(LIMITS.logGrepLength).optional(),
 });
+
+/** `GET /v1/jobs`: jobs, newest first, and the experiments they belong to. */
+export const recentJobsPage = jobsPage
+  .extend({ experiments: z.array(experimentSummary) })
+  .meta({ id: 'RecentJobsPage' });
