@@ -19,6 +19,7 @@ export interface Documents {
   lanes: LaneDoc;
   builds: BuildDoc;
   counts: CountsDoc;
+  syncs: SyncDoc;
   outbox: OutboxDoc;
 }
 
@@ -82,6 +83,7 @@ export interface SubmissionDoc {
   readonly count: number;
   readonly chunks: number;
   readonly acceptedAt: number;
+  /** Every job it will ever have exists. */
   readonly expanded: boolean;
   /** Image step: 'waiting' until `run` is known; a failure ends the submission. */
   readonly imageState: 'waiting' | 'ready' | 'failed';
@@ -217,7 +219,13 @@ export interface LaneDoc {
   /** Virtual time by principal: jobs submitted / weight, relative to each other. */
   readonly virtualTimes: Readonly<Record<string, number>>;
   readonly createdAt: number;
-  /** Start of the last sync pass that ended well; 0: never. */
+}
+
+/** How far a lane was compared with its platform; apart from the lane, so that sync and drain never race. */
+export interface SyncDoc {
+  readonly schemaVersion: number;
+  readonly id: string;
+  /** Start of the last pass that ended well. */
   readonly syncedAt: number;
 }
 
@@ -243,6 +251,8 @@ export interface CountsDoc {
   readonly id: string;
   readonly byState: Readonly<Record<JobState, number>>;
   readonly computedAt: number;
+  /** Nothing live is left and everything accepted is expanded: stays true until the next acceptance. */
+  readonly settled: boolean;
 }
 
 export interface OutboxDoc {

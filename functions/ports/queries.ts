@@ -69,6 +69,12 @@ export const QUERIES = {
     orderBy: 'acceptedAt',
     direction: 'asc',
   },
+  unexpandedOfGroup: {
+    collection: 'submissions',
+    equals: ['groupId', 'expanded'],
+    orderBy: 'acceptedAt',
+    direction: 'asc',
+  },
   chunksOfSubmission: {
     collection: 'chunks',
     equals: ['submissionId'],

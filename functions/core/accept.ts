@@ -1,0 +1,183 @@
+import { AppError } from '../../shared/errors/app-error.ts';
+import { LIMITS } from '../../shared/api/limits.ts';
+import type { SubmissionSpec } from '../../shared/api/submissions.ts';
+import type { Principal } from '../ports/authenticator.ts';
+import { type GroupDoc, type LaneDoc, SCHEMA_VERSION, type SubmissionDoc } from '../ports/documents.ts';
+import { put, type Stored, type Write } from '../ports/store.ts';
+import { staleCounts } from './counts.ts';
+import type { CoreDeps, LaneSetting } from './deps.ts';
+import { groupIdOf, hashOf, submissionIdOf } from './ids.ts';
+import { commitAndPublish } from './outbox.ts';
+import { getOne } from './records.ts';
+import { retryStale } from './retry-stale.ts';
+import { type CheckedSpec, checkSpec } from './submission-spec.ts';
+
+/** A request to run experiments, by whom, and the key that makes it idempotent. */
+export interface AcceptRequest {
+  readonly principal: Principal;
+  readonly idempotencyKey: string;
+  readonly spec: SubmissionSpec;
+}
+
+/**
+ * Accepts a submission: checks everything, then commits it with the messages that follow from it. Takes the same time
+ * whatever the number of experiments. The same key and body give the same submission; the same key with another
+ * body is IDEMPOTENCY_MISMATCH.
+ */
+export async function accept(deps: CoreDeps, request: AcceptRequest): Promise<SubmissionDoc> {
+  const id = submissionIdOf(request.principal.id, request.idempotencyKey);
+  const bodyHash = hashOf(JSON.stringify(request.spec));
+  const before = await getOne(deps, 'submissions', id);
+  if (before !== undefined) return sameBody(before, bodyHash);
+  const checked = await checkSpec(deps, request.spec, 'must-exist');
+  return retryStale(async () => {
+    const raced = await getOne(deps, 'submissions', id);
+    if (raced !== undefined) return sameBody(raced, bodyHash);
+    const group = await resolveGroupForWrite(deps, request.principal, request.spec.group);
+    const submission = submissionOf({ deps, request, checked, group: group.doc, id, bodyHash });
+    await commitAndPublish(deps, await writesOf(deps, submission, checked, group), [
+      { message: { kind: 'image', submissionId: id } },
+      ...(submission.expanded ? [] : [{ message: { kind: 'expand', submissionId: id, chunk: 0 } } as const]),
+    ]);
+    deps.log.info({ submissionId: id, group: submission.groupName, jobs: submission.count }, 'submission accepted');
+    return submission;
+  });
+}
+
+function sameBody(stored: Stored<'submissions'>, bodyHash: string): SubmissionDoc {
+  if (stored.value.bodyHash === bodyHash) return stored.value;
+  throw new AppError('IDEMPOTENCY_MISMATCH', 'This Idempotency-Key was used before with another request.', {
+    hint: 'Send a new Idempotency-Key for a new request.',
+    context: { submissionId: stored.value.id },
+  });
+}
+
+interface TargetGroup {
+  readonly doc: GroupDoc;
+  readonly isNew: boolean;
+}
+
+/** The group a name stands for: the caller's own, made when new; `OWNER/NAME` must exist. */
+export async function resolveGroupForWrite(deps: Pick<CoreDeps, 'store' | 'clock'>, principal: Principal, name: string): Promise<TargetGroup> {
+  const slash = name.indexOf('/');
+  const owner = slash < 0 ? principal.id : name.slice(0, slash);
+  const groupName = slash < 0 ? name : name.slice(slash + 1);
+  const id = groupIdOf(owner, groupName);
+  const found = await getOne(deps, 'groups', id);
+  if (found !== undefined) return { doc: found.value, isNew: false };
+  if (owner !== principal.id) {
+    throw new AppError('GROUP_NOT_FOUND', `xgroup ${name} not found.`, { hint: 'A colleague’s group must exist before you add to it.' });
+  }
+  return { doc: { schemaVersion: SCHEMA_VERSION, id, owner, name: groupName, createdAt: deps.clock.now() }, isNew: true };
+}
+
+function submissionOf(parts: {
+  deps: CoreDeps;
+  request: AcceptRequest;
+  checked: CheckedSpec;
+  group: GroupDoc;
+  id: string;
+  bodyHash: string;
+}): SubmissionDoc {
+  const { deps, request, checked, group, id, bodyHash } = parts;
+  const { spec } = request;
+  const environment = environmentOf(spec);
+  return {
+    schemaVersion: SCHEMA_VERSION,
+    id,
+    principal: request.principal.id,
+    bodyHash,
+    groupId: group.id,
+    groupName: group.name,
+    owner: group.owner,
+    name: spec.name,
+    labels: spec.labels,
+    mode: spec.mode,
+    hardware: spec.hardware,
+    module: spec.module,
+    scriptPath: spec.scriptPath,
+    command: spec.command,
+    scriptArgs: spec.scriptArgs,
+    image: spec.image,
+    codeLayers: spec.codeLayers,
+    dependencies: spec.dependencies,
+    environment,
+    platform: checked.lane.platform,
+    lane: checked.lane.id,
+    count: checked.count,
+    chunks: Math.ceil(checked.count / LIMITS.chunkExperiments),
+    acceptedAt: deps.clock.now(),
+    expanded: checked.count === 0,
+    imageState: 'waiting',
+    run: null,
+    buildId: null,
+    openLane: null,
+    ending: 'none',
+    endingState: null,
+    endingCause: null,
+    stopRequestedAt: null,
+  };
+}
+
+/** What an experiment's environment is made from, as sent; the code is not part of it. */
+export function environmentOf(spec: SubmissionSpec): SubmissionDoc['environment'] {
+  const made = spec.image === null ? JSON.stringify(spec.dependencies) : spec.image;
+  return {
+    id: hashOf('environment', spec.mode, made).slice(0, 8),
+    mode: spec.mode,
+    path: spec.source.path,
+    extraDirs: spec.source.extraDirs,
+  };
+}
+
+async function writesOf(deps: CoreDeps, submission: SubmissionDoc, checked: CheckedSpec, group: TargetGroup): Promise<Write[]> {
+  const { id } = submission;
+  const writes: Write[] = [
+    put({ collection: 'submissions', id }, submission, 'absent'),
+    ...configWrites(id, checked.configText),
+    ...(await laneWrites(deps, checked.lane)),
+    staleCounts(submission.groupId),
+  ];
+  if (group.isNew) writes.push(put({ collection: 'groups', id: group.doc.id }, group.doc, 'absent'));
+  return writes;
+}
+
+// A stored document may have 1 MiB (Firestore); a text is cut at 256 Ki characters, at most 768 KiB of UTF-8.
+const CONFIG_PART = 256 * 1024;
+
+function configWrites(submissionId: string, text: string): Write[] {
+  const writes: Write[] = [];
+  for (let part = 0; part * CONFIG_PART < text.length; part++) {
+    const piece = text.slice(part * CONFIG_PART, (part + 1) * CONFIG_PART);
+    writes.push(put({ collection: 'configs', id: `${submissionId}-${part}` }, { schemaVersion: SCHEMA_VERSION, submissionId, text: piece }, 'absent'));
+  }
+  return writes;
+}
+
+/** The config's text as accepted, from its parts. */
+export async function configText(deps: Pick<CoreDeps, 'store'>, submissionId: string): Promise<string> {
+  let text = '';
+  for (let part = 0; ; part++) {
+    const piece = await getOne(deps, 'configs', `${submissionId}-${part}`);
+    if (piece === undefined) return text;
+    text += piece.value.text;
+    if (piece.value.text.length < CONFIG_PART) return text;
+  }
+}
+
+async function laneWrites(deps: CoreDeps, setting: LaneSetting): Promise<Write[]> {
+  if ((await getOne(deps, 'lanes', setting.id)) !== undefined) return [];
+  const lane: LaneDoc = {
+    schemaVersion: SCHEMA_VERSION,
+    id: setting.id,
+    platform: setting.platform,
+    policy: setting.policy,
+    leaseHolder: null,
+    leaseUntil: 0,
+    epoch: 0,
+    block: null,
+    virtualTimes: {},
+    createdAt: deps.clock.now(),
+  };
+  return [put({ collection: 'lanes', id: setting.id }, lane, 'absent')];
+}

@@ -1,0 +1,164 @@
+import type { Cause } from '../../shared/jobs/cause.ts';
+import { isTerminal } from '../../shared/jobs/job-state.ts';
+import type { Claim, JobDoc, SubmissionDoc } from '../ports/documents.ts';
+import { type Observation, type Platform, PlatformRefusal } from '../ports/platform.ts';
+import { put, StaleVersion, type Stored } from '../ports/store.ts';
+import type { CoreDeps } from './deps.ts';
+import { stopOnPlatform } from './ending.ts';
+import { gateMessage } from './gate.ts';
+import { moved, noted } from './job-moves.ts';
+import { platformJob } from './platform-job.ts';
+import { getJob } from './records.ts';
+import { retryStale } from './retry-stale.ts';
+
+/** What became of one submit: `busy` asks the lane to wait. */
+export type SubmitOutcome = { readonly kind: 'submitted' } | { readonly kind: 'over' } | { readonly kind: 'unknown' } | { readonly kind: 'busy'; readonly untilMs: number };
+
+/**
+ * Claims QUEUED jobs, all in one commit: compare-and-set on each job's version, so that of two drainers one gets a job. Returns
+ * the jobs as claimed; none when any of them changed meanwhile.
+ */
+export async function claimJobs(deps: CoreDeps, holder: string, jobs: readonly Stored<'jobs'>[]): Promise<Stored<'jobs'>[]> {
+  const claimed = jobs.map((job) => ({ job, value: claimedJob(deps, holder, job.value) }));
+  try {
+    await deps.store.commit(claimed.map(({ job, value }) => put(job.key, value, { version: job.version })));
+  } catch (error) {
+    if (error instanceof StaleVersion) return [];
+    throw error;
+  }
+  const stored = await deps.store.get(claimed.map(({ job }) => job.key));
+  return stored.filter((job) => job !== undefined && job.value.claim?.holder === holder).filter((job) => job !== undefined);
+}
+
+function claimedJob(deps: CoreDeps, holder: string, job: JobDoc): JobDoc {
+  const now = deps.clock.now();
+  const { createDeadlineMs, listLagMs } = timesOf(deps, job);
+  const createBy = now + createDeadlineMs;
+  const claim: Claim = { epoch: (job.claim?.epoch ?? 0) + 1, holder, claimedAt: now, createBy, outcomeUnknown: false };
+  return moved(job, 'SUBMITTING', now, { code: 'claimed', message: gateMessage(job, job.lane) }, { claim, claimUntil: createBy + listLagMs + deps.timing.skewMs, notBefore: 0 });
+}
+
+function timesOf(deps: CoreDeps, job: JobDoc): Pick<Platform, 'createDeadlineMs' | 'listLagMs'> {
+  return deps.platforms.get(job.platform) ?? { createDeadlineMs: 30_000, listLagMs: 60_000 };
+}
+
+/**
+ * Creates the platform job of a claimed job and commits what came of it under the claim. An unknown outcome leaves the job
+ * SUBMITTING: after the grace the next drainer finds out.
+ */
+export async function submitClaimed(deps: CoreDeps, job: Stored<'jobs'>, submission: SubmissionDoc): Promise<SubmitOutcome> {
+  const platform = deps.platforms.get(job.value.platform);
+  const claim = job.value.claim;
+  if (platform === undefined || claim === null) return { kind: 'unknown' };
+  // A drainer that slept past its claim must not create any more: someone else may have.
+  if (deps.clock.now() >= claim.createBy) return { kind: 'unknown' };
+  try {
+    const { ref } = await platform.submit(platformJob(job.value, submission, claim.createBy));
+    return await commitSubmitted(deps, job, ref);
+  } catch (error) {
+    if (error instanceof PlatformRefusal) return commitRefusal(deps, job, error);
+    deps.log.warn({ jobId: job.value.id, error: String(error) }, 'outcome of the submit is unknown');
+    return { kind: 'unknown' };
+  }
+}
+
+async function commitSubmitted(deps: CoreDeps, claimed: Stored<'jobs'>, ref: string): Promise<SubmitOutcome> {
+  const cause: Cause = { code: 'submitted', message: `Taken by ${claimed.value.platform} as ${ref}.` };
+  return retryStale(async () => {
+    const job = await getJob(deps, claimed.value.id);
+    const standing = standingOf(job.value, claimed.value, ref);
+    if (standing === 'ours') {
+      await deps.store.commit([put(job.key, moved(job.value, 'SUBMITTED', deps.clock.now(), cause, { ref }), { version: job.version })]);
+      if (job.value.stopRequestedAt !== null) await stopOnPlatform(deps, await getJob(deps, job.value.id));
+      return { kind: 'submitted' };
+    }
+    // A takeover that still looks around will find this one by its label and adopt it; sync ends what nobody adopted.
+    if (standing === 'another') await deps.platforms.get(job.value.platform)?.cancel(ref);
+    return { kind: 'over' };
+  });
+}
+
+function standingOf(job: JobDoc, claimed: JobDoc, ref: string): 'ours' | 'adopted' | 'taken-over' | 'another' {
+  if (job.ref === ref) return 'adopted';
+  if (job.state !== 'SUBMITTING') return 'another';
+  return job.claim?.epoch === claimed.claim?.epoch && job.claim?.holder === claimed.claim?.holder ? 'ours' : 'taken-over';
+}
+
+async function commitRefusal(deps: CoreDeps, claimed: Stored<'jobs'>, refusal: PlatformRefusal): Promise<SubmitOutcome> {
+  const now = deps.clock.now();
+  const untilMs = now + refusal.retryAfterMs;
+  const words = refusal.hint === null ? refusal.message : `${refusal.message} ${refusal.hint}`;
+  return retryStale(async () => {
+    const job = await getJob(deps, claimed.value.id);
+    if (standingOf(job.value, claimed.value, '') !== 'ours') return { kind: 'over' };
+    const after =
+      refusal.kind === 'quota'
+        ? moved(job.value, 'QUEUED', now, { code: 'waiting-for-quota', message: words }, { notBefore: untilMs })
+        : moved(job.value, 'FAILED', now, { code: 'refused', message: words });
+    await deps.store.commit([put(job.key, after, { version: job.version })]);
+    return refusal.kind === 'quota' ? { kind: 'busy', untilMs } : { kind: 'over' };
+  });
+}
+
+/**
+ * Finds out about claims whose drainer is gone, after the grace (create deadline + list lag): takes the claim over, looks the job
+ * up by its label, adopts what is there, or puts the job back: then nothing was made. Returns how many it settled.
+ */
+export async function recoverClaims(deps: CoreDeps, lane: string, holder: string): Promise<number> {
+  const stuck = await deps.store.list('stuckClaims', { lane, state: 'SUBMITTING', atMost: deps.clock.now() }, { limit: 50 });
+  let settled = 0;
+  for (const job of stuck.items) {
+    if (await recoverClaim(deps, job, holder)) settled++;
+  }
+  return settled;
+}
+
+async function recoverClaim(deps: CoreDeps, stuck: Stored<'jobs'>, holder: string): Promise<boolean> {
+  const platform = deps.platforms.get(stuck.value.platform);
+  const before = stuck.value.claim;
+  if (platform === undefined || before === null) return false;
+  const now = deps.clock.now();
+  const claim: Claim = { epoch: before.epoch + 1, holder, claimedAt: now, createBy: now, outcomeUnknown: true };
+  const cause: Cause = { code: 'claim-taken-over', message: 'An earlier submit got no answer; looking for the job on its platform.' };
+  const taken = noted(stuck.value, now, cause, { claim, claimUntil: now + platform.createDeadlineMs + deps.timing.skewMs });
+  try {
+    await deps.store.commit([put(stuck.key, taken, { version: stuck.version })]);
+  } catch (error) {
+    if (error instanceof StaleVersion) return false;
+    throw error;
+  }
+  const found = (await platform.find(stuck.value.id)).filter(({ attempt }) => attempt === stuck.value.attempt);
+  return settleRecovered(deps, taken, found);
+}
+
+async function settleRecovered(deps: CoreDeps, taken: JobDoc, found: readonly Observation[]): Promise<boolean> {
+  return retryStale(async () => {
+    const job = await getJob(deps, taken.id);
+    if (standingOf(job.value, taken, '') !== 'ours') return false;
+    const now = deps.clock.now();
+    const adopted = oldest(found);
+    const after =
+      adopted === undefined
+        ? putBack(job.value, now)
+        : moved(job.value, 'SUBMITTED', now, { code: 'adopted', message: `Found on ${job.value.platform} as ${adopted.ref}.` }, { ref: adopted.ref });
+    await deps.store.commit([put(job.key, after, { version: job.version })]);
+    return true;
+  });
+}
+
+// Of several the oldest is kept; sync cancels the others and says so.
+function oldest(found: readonly Observation[]): Observation | undefined {
+  return found.toSorted((a, b) => a.createdAt - b.createdAt || a.ref.localeCompare(b.ref))[0];
+}
+
+function putBack(job: JobDoc, now: number): JobDoc {
+  if (job.stopRequestedAt !== null) {
+    return moved(job, 'STOPPED', now, { code: 'stop-requested', message: 'Stopped on request; it never reached its platform.' });
+  }
+  return moved(job, 'QUEUED', now, { code: 'at-the-gate', message: 'The earlier submit made nothing; waits for its turn again.' });
+}
+
+/** Whether a job that was read earlier may still be claimed. */
+export function isClaimable(job: JobDoc, now: number): boolean {
+  return job.state === 'QUEUED' && !isTerminal(job.state) && job.notBefore <= now;
+}

@@ -1,0 +1,67 @@
+import { JOB_STATES, type JobState } from '../../shared/jobs/job-state.ts';
+import { type CountsDoc, SCHEMA_VERSION, type SubmissionDoc } from '../ports/documents.ts';
+import { put, StaleVersion, type Write } from '../ports/store.ts';
+import type { CoreDeps } from './deps.ts';
+import { getOne } from './records.ts';
+
+type CountsDeps = Pick<CoreDeps, 'store' | 'clock' | 'timing'>;
+
+/** Whose jobs are counted. */
+export type CountsScope = { readonly kind: 'group'; readonly id: string } | { readonly kind: 'submission'; readonly doc: SubmissionDoc };
+
+/**
+ * Jobs by state. One derived document, recomputed (never incremented) when it is older than `countsMs` and not settled;
+ * of two that recompute at once the loser uses the winner's.
+ */
+export async function countsOf(deps: CountsDeps, scope: CountsScope): Promise<CountsDoc> {
+  const id = scope.kind === 'group' ? `group-${scope.id}` : `submission-${scope.doc.id}`;
+  const stored = await getOne(deps, 'counts', id);
+  if (stored !== undefined && isFresh(deps, stored.value)) return stored.value;
+  const counts = await recount(deps, scope, id);
+  try {
+    await deps.store.commit([put({ collection: 'counts', id }, counts, stored === undefined ? 'absent' : { version: stored.version })]);
+    return counts;
+  } catch (error) {
+    if (!(error instanceof StaleVersion)) throw error;
+    return (await getOne(deps, 'counts', id))?.value ?? counts;
+  }
+}
+
+/** Counted now, written nowhere: for a reader that must not write, and for checks. */
+export async function recount(deps: CountsDeps, scope: CountsScope, id = ''): Promise<CountsDoc> {
+  const computedAt = deps.clock.now();
+  // Whether everything is expanded is read first: what is created in between is live and keeps the counts unsettled.
+  const allExpanded = scope.kind === 'group' ? (await deps.store.count('unexpandedOfGroup', { groupId: scope.id, expanded: false })) === 0 : scope.doc.expanded;
+  const counted = await Promise.all(JOB_STATES.map(async (state) => [state, await countState(deps, scope, state)] as const));
+  const byState = zeroCounts();
+  let live = 0;
+  for (const [state, count] of counted) {
+    byState[state] = count;
+    if (state !== 'SUCCEEDED' && state !== 'FAILED' && state !== 'STOPPED') live += count;
+  }
+  return { schemaVersion: SCHEMA_VERSION, id, byState, computedAt, settled: allExpanded && live === 0 };
+}
+
+/**
+ * Makes a group's counts stale, in the commit that adds to the group: settled counts would never be computed again. Written
+ * without an expectation: whoever is recounting right now loses its commit to this one.
+ */
+export function staleCounts(groupId: string): Write {
+  const id = `group-${groupId}`;
+  return put({ collection: 'counts', id }, { schemaVersion: SCHEMA_VERSION, id, byState: zeroCounts(), computedAt: 0, settled: false });
+}
+
+function isFresh(deps: CountsDeps, counts: CountsDoc): boolean {
+  return counts.settled || deps.clock.now() - counts.computedAt < deps.timing.countsMs;
+}
+
+function countState(deps: CountsDeps, scope: CountsScope, state: JobState): Promise<number> {
+  return scope.kind === 'group'
+    ? deps.store.count('jobsOfGroup', { groupId: scope.id, state })
+    : deps.store.count('jobsOfSubmissionByState', { submissionId: scope.doc.id, state });
+}
+
+/** No job in any state. */
+export function zeroCounts(): Record<JobState, number> {
+  return { QUEUED: 0, SUBMITTING: 0, SUBMITTED: 0, RUNNING: 0, UNKNOWN: 0, SUCCEEDED: 0, FAILED: 0, STOPPED: 0 };
+}

@@ -1,0 +1,36 @@
+import type { PlatformKind } from '../../shared/jobs/platform-kind.ts';
+import type { LanePolicy } from '../ports/documents.ts';
+import type { ImageBuilder } from '../ports/image-builder.ts';
+import type { LayerStore } from '../ports/layer-store.ts';
+import type { Platform } from '../ports/platform.ts';
+import type { Queue } from '../ports/queue.ts';
+import type { Clock, Log, Random } from '../ports/runtime.ts';
+import type { Store } from '../ports/store.ts';
+import type { ConfigCache } from './config-cache.ts';
+import type { Timing } from './timing.ts';
+
+/** A lane as configured. */
+export interface LaneSetting {
+  readonly id: string;
+  readonly platform: PlatformKind;
+  readonly policy: LanePolicy;
+}
+
+/** Everything the core is given; it has no other way to the world. */
+export interface CoreDeps {
+  readonly store: Store;
+  readonly queue: Queue;
+  readonly layers: LayerStore;
+  readonly builder: ImageBuilder;
+  readonly platforms: ReadonlyMap<PlatformKind, Platform>;
+  /** Lanes of this service; the first of a platform is its default. */
+  readonly lanes: readonly LaneSetting[];
+  readonly defaultPlatform: PlatformKind;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly timing: Timing;
+  readonly configs: ConfigCache;
+  /** Waits inside a drainer's slice: `ms`, or less when there may be something to do on the lane. */
+  waitOnLane(lane: string, ms: number): Promise<void>;
+}

@@ -1,0 +1,128 @@
+import type { Cause } from '../../shared/jobs/cause.ts';
+import type { JobDoc, SubmissionDoc } from '../ports/documents.ts';
+import { put, type Stored, StaleVersion, type Write } from '../ports/store.ts';
+import type { CoreDeps } from './deps.ts';
+import { moved } from './job-moves.ts';
+import { commitAndPublish } from './outbox.ts';
+import { getJob, getSubmission } from './records.ts';
+import { retryStale } from './retry-stale.ts';
+
+const STOPPED_BY_USER: Cause = { code: 'stop-requested', message: 'Stopped on request before it started.' };
+
+/** How a submission is to end, before its jobs do by themselves. */
+export interface Ending {
+  readonly state: 'STOPPED' | 'FAILED';
+  readonly cause: Cause;
+}
+
+/** Asks for the end of a submission: a mark that expand and drain read before they act, and a pass that repeats until no job lives. */
+export async function requestEnding(deps: CoreDeps, submissionId: string, ending: Ending): Promise<void> {
+  await retryStale(async () => {
+    const stored = await getSubmission(deps, submissionId);
+    if (stored.value.endingState === 'STOPPED' || stored.value.endingState === ending.state) return;
+    const marked: SubmissionDoc = {
+      ...stored.value,
+      ending: 'requested',
+      endingState: ending.state,
+      endingCause: ending.cause,
+      openLane: null,
+      ...(ending.state === 'STOPPED' ? { stopRequestedAt: deps.clock.now() } : { imageState: 'failed' as const }),
+    };
+    await commitAndPublish(deps, [put(stored.key, marked, { version: stored.version })], [{ message: { kind: 'stop', submissionId } }]);
+  });
+}
+
+/** What stopping by a person means for a submission. */
+export function stopEnding(): Ending {
+  return { state: 'STOPPED', cause: STOPPED_BY_USER };
+}
+
+/**
+ * One pass towards the desired end: what waits is ended, what may be on its platform is cancelled. Repeats itself (by
+ * message) until no job of the submission lives; idempotent.
+ */
+export async function endSubmission(deps: CoreDeps, submissionId: string): Promise<void> {
+  const { value: submission } = await getSubmission(deps, submissionId);
+  if (submission.ending === 'none') return;
+  let live = 0;
+  for (let last = -1; ; ) {
+    const page = await deps.store.list('liveJobsOfSubmission', { submissionId, live: true }, { limit: 200, ...(last < 0 ? {} : { after: { value: last, id: '~' } }) });
+    live += await endJobs(deps, submission, page.items);
+    const end = page.items.at(-1);
+    if (page.next === undefined || end === undefined) break;
+    last = end.value.index;
+  }
+  if (live === 0 && (await closeEnded(deps, submissionId))) return;
+  const again = deps.clock.now() + deps.timing.stopRepeatMs;
+  await commitAndPublish(deps, [], [{ message: { kind: 'stop', submissionId }, notBefore: again }]);
+}
+
+// Returns how many of the jobs still live.
+async function endJobs(deps: CoreDeps, submission: SubmissionDoc, jobs: readonly Stored<'jobs'>[]): Promise<number> {
+  const waiting = jobs.filter(({ value }) => value.state === 'QUEUED');
+  const ended = await endWaiting(deps, submission, waiting);
+  for (const job of jobs) {
+    if (job.value.state !== 'QUEUED') await stopOnPlatform(deps, job);
+  }
+  return jobs.length - ended;
+}
+
+async function endWaiting(deps: CoreDeps, submission: SubmissionDoc, jobs: readonly Stored<'jobs'>[]): Promise<number> {
+  if (jobs.length === 0) return 0;
+  const ending = { state: submission.endingState ?? 'STOPPED', cause: submission.endingCause ?? STOPPED_BY_USER };
+  const writes = jobs.map((job): Write => put(job.key, moved(job.value, ending.state, deps.clock.now(), ending.cause), { version: job.version }));
+  try {
+    await deps.store.commit(writes);
+    return jobs.length;
+  } catch (error) {
+    // A drainer claimed one of them meanwhile: the next pass sees which.
+    if (error instanceof StaleVersion) return 0;
+    throw error;
+  }
+}
+
+/** Marks one job that may be on its platform and asks the platform to end it. Sync asks again as long as it lives. */
+export async function stopOnPlatform(deps: CoreDeps, job: Stored<'jobs'>): Promise<void> {
+  if (job.value.stopRequestedAt === null) {
+    const marked: JobDoc = { ...job.value, stopRequestedAt: deps.clock.now() };
+    try {
+      await deps.store.commit([put(job.key, marked, { version: job.version })]);
+    } catch (error) {
+      if (error instanceof StaleVersion) return;
+      throw error;
+    }
+  }
+  const { ref, platform, id } = job.value;
+  if (ref === null) return;
+  try {
+    await deps.platforms.get(platform)?.cancel(ref);
+  } catch (error) {
+    deps.log.warn({ jobId: id, error: String(error) }, 'cancel failed; sync asks again');
+  }
+}
+
+/** Stops one job: what waits is STOPPED at once, what runs is asked to end. Nothing for a job that has ended. */
+export async function stopJob(deps: CoreDeps, jobId: string): Promise<JobDoc> {
+  await retryStale(async () => {
+    const job = await getJob(deps, jobId);
+    if (!job.value.live) return;
+    if (job.value.state === 'QUEUED') {
+      await deps.store.commit([put(job.key, moved(job.value, 'STOPPED', deps.clock.now(), STOPPED_BY_USER), { version: job.version })]);
+    } else {
+      await stopOnPlatform(deps, job);
+    }
+  });
+  return (await getJob(deps, jobId)).value;
+}
+
+// A failed submission keeps its experiments: it is over only when all of them are there.
+async function closeEnded(deps: CoreDeps, submissionId: string): Promise<boolean> {
+  return retryStale(async () => {
+    const stored = await getSubmission(deps, submissionId);
+    const submission = stored.value;
+    if (submission.ending === 'done') return true;
+    if (submission.endingState === 'FAILED' && !submission.expanded) return false;
+    await deps.store.commit([put(stored.key, { ...submission, ending: 'done', expanded: true, openLane: null }, { version: stored.version })]);
+    return true;
+  });
+}

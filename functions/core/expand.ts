@@ -1,0 +1,191 @@
+import { LIMITS } from '../../shared/api/limits.ts';
+import { canonicalExperiment } from '../../shared/experiments/canonical.ts';
+import type { ExperimentConfig } from '../../shared/experiments/config-model.ts';
+import { type Experiment, experiments } from '../../shared/experiments/expand.ts';
+import { flagsOf } from '../../shared/experiments/flags.ts';
+import { pythonStr } from '../../shared/experiments/python-repr.ts';
+import { isActive, isTerminal, type JobState } from '../../shared/jobs/job-state.ts';
+import type { Cause } from '../../shared/jobs/cause.ts';
+import { type ExperimentDoc, type JobDoc, SCHEMA_VERSION, type SubmissionDoc } from '../ports/documents.ts';
+import { put, type Write } from '../ports/store.ts';
+import { configText } from './accept.ts';
+import type { CoreDeps } from './deps.ts';
+import { facetsOf } from './facets.ts';
+import { experimentIdOf, jobIdOf, orderOf } from './ids.ts';
+import { commitAndPublish, type Outgoing } from './outbox.ts';
+import { getOne, getSubmission } from './records.ts';
+import { retryStale } from './retry-stale.ts';
+
+/** A chunk to expand. */
+export interface ExpandMessage {
+  readonly submissionId: string;
+  readonly chunk: number;
+}
+
+/**
+ * Creates the jobs of one chunk, the experiments not there yet and the chunk's record in one commit; a record that is
+ * there means it was done. Chunk c hands on chunks 2c+1 and 2c+2, so that a sweep of any size fans out from one
+ * message. Afterwards looks again at what may have changed meanwhile: all chunks done, or a stop.
+ */
+export async function expandChunk(deps: CoreDeps, message: ExpandMessage): Promise<void> {
+  const { submissionId } = message;
+  await retryStale(async () => {
+    const { value: submission } = await getSubmission(deps, submissionId);
+    if (submission.endingState === 'STOPPED' || message.chunk >= submission.chunks) return;
+    const record = await getOne(deps, 'chunks', chunkId(message));
+    if (record === undefined) await createChunk(deps, submission, message.chunk);
+  });
+  await finishExpansion(deps, submissionId);
+}
+
+/** Publishes again the chunks that are missing, a bounded number of them: for messages that were lost. */
+export async function repairExpansion(deps: CoreDeps, submission: SubmissionDoc): Promise<void> {
+  const outgoing: Outgoing[] = [];
+  for (let from = 0; from < submission.chunks && outgoing.length < 100; from += 500) {
+    const chunks = Array.from({ length: Math.min(500, submission.chunks - from) }, (_, i) => from + i);
+    const records = await deps.store.get(chunks.map((chunk) => ({ collection: 'chunks', id: chunkId({ submissionId: submission.id, chunk }) })));
+    for (const [at, record] of records.entries()) {
+      const chunk = chunks[at];
+      if (record === undefined && chunk !== undefined && outgoing.length < 100) {
+        outgoing.push({ message: { kind: 'expand', submissionId: submission.id, chunk } });
+      }
+    }
+  }
+  if (outgoing.length > 0) await commitAndPublish(deps, [], outgoing);
+  else await finishExpansion(deps, submission.id);
+}
+
+function chunkId(message: ExpandMessage): string {
+  return `${message.submissionId}-${message.chunk}`;
+}
+
+async function createChunk(deps: CoreDeps, submission: SubmissionDoc, chunk: number): Promise<void> {
+  const config = await deps.configs.get(submission.id, () => configText(deps, submission.id));
+  const points = pointsOf(submission, config, chunk);
+  const experimentIds = [...new Set(points.map((point) => point.experimentId))];
+  const known = await deps.store.get(experimentIds.map((id) => ({ collection: 'experiments', id })));
+  const missing = new Set(experimentIds.filter((_, at) => known[at] === undefined));
+  const writes: Write[] = [
+    put({ collection: 'chunks', id: chunkId({ submissionId: submission.id, chunk }) }, { schemaVersion: SCHEMA_VERSION, submissionId: submission.id, index: chunk }, 'absent'),
+  ];
+  for (const point of points) {
+    if (missing.delete(point.experimentId)) {
+      writes.push(put({ collection: 'experiments', id: point.experimentId }, experimentOf(submission, point), 'absent'));
+    }
+    const job = jobOf(deps.clock.now(), submission, point);
+    writes.push(put({ collection: 'jobs', id: job.id }, job, 'absent'));
+  }
+  await commitAndPublish(deps, writes, followUps(submission, chunk));
+}
+
+function followUps(submission: SubmissionDoc, chunk: number): Outgoing[] {
+  const children = [2 * chunk + 1, 2 * chunk + 2].filter((child) => child < submission.chunks);
+  return [
+    ...children.map((child): Outgoing => ({ message: { kind: 'expand', submissionId: submission.id, chunk: child } })),
+    { message: { kind: 'drain', lane: submission.lane } },
+  ];
+}
+
+interface Point {
+  readonly index: number;
+  readonly experiment: Experiment;
+  readonly experimentId: string;
+  readonly facets: readonly string[];
+  readonly order: string;
+}
+
+function pointsOf(submission: SubmissionDoc, config: ExperimentConfig, chunk: number): Point[] {
+  const first = chunk * LIMITS.chunkExperiments;
+  const end = Math.min(first + LIMITS.chunkExperiments, submission.count);
+  const points: Point[] = [];
+  let index = first;
+  for (const experiment of experiments(config, first)) {
+    if (index >= end) break;
+    points.push({
+      index,
+      experiment,
+      experimentId: experimentIdOf({
+        groupId: submission.groupId,
+        module: submission.module,
+        scriptArgs: submission.scriptArgs,
+        flags: canonicalExperiment(experiment),
+        environment: submission.environment.id,
+        mode: submission.mode,
+      }),
+      facets: facetsOf(submission.labels, experiment),
+      order: orderOf(submission.acceptedAt, jobIdOf(submission.id, index, submission.count)),
+    });
+    index++;
+  }
+  return points;
+}
+
+function experimentOf(submission: SubmissionDoc, point: Point): ExperimentDoc {
+  return {
+    schemaVersion: SCHEMA_VERSION,
+    id: point.experimentId,
+    groupId: submission.groupId,
+    owner: submission.owner,
+    environment: submission.environment,
+    module: submission.module,
+    scriptPath: submission.scriptPath,
+    scriptArgs: submission.scriptArgs,
+    flags: point.experiment.map(([name, value]) => [name, pythonStr(value)] as const),
+    facets: point.facets,
+    order: point.order,
+    createdAt: submission.acceptedAt,
+  };
+}
+
+function jobOf(now: number, submission: SubmissionDoc, point: Point): JobDoc {
+  const accepted: Cause = { code: 'accepted', message: 'Accepted; waits for its environment and its turn.' };
+  const failed = submission.endingState === 'FAILED' ? submission.endingCause : null;
+  const state: JobState = failed === null ? 'QUEUED' : 'FAILED';
+  const cause = failed ?? accepted;
+  return {
+    schemaVersion: SCHEMA_VERSION,
+    id: jobIdOf(submission.id, point.index, submission.count),
+    submissionId: submission.id,
+    index: point.index,
+    experimentId: point.experimentId,
+    groupId: submission.groupId,
+    owner: submission.owner,
+    platform: submission.platform,
+    lane: submission.lane,
+    state,
+    live: !isTerminal(state),
+    active: isActive(state),
+    flags: flagsOf(point.experiment, 'sorted'),
+    facets: point.facets,
+    attempt: 1,
+    claim: null,
+    claimUntil: 0,
+    ref: null,
+    notBefore: 0,
+    stopRequestedAt: null,
+    order: point.order,
+    createdAt: now,
+    startedAt: null,
+    finishedAt: failed === null ? null : now,
+    exitCode: null,
+    missedAt: null,
+    cause,
+    history: [{ at: now, from: null, to: state, cause }],
+  };
+}
+
+async function finishExpansion(deps: CoreDeps, submissionId: string): Promise<void> {
+  await retryStale(async () => {
+    const stored = await getSubmission(deps, submissionId);
+    const submission = stored.value;
+    // A stop that came while the chunk was written must see its jobs too.
+    if (submission.ending !== 'none') {
+      await commitAndPublish(deps, [], [{ message: { kind: 'stop', submissionId } }]);
+    }
+    if (submission.expanded) return;
+    const done = await deps.store.count('chunksOfSubmission', { submissionId });
+    if (done < submission.chunks) return;
+    await deps.store.commit([put(stored.key, { ...submission, expanded: true }, { version: stored.version })]);
+    deps.log.info({ submissionId, jobs: submission.count }, 'submission expanded');
+  });
+}

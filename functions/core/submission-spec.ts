@@ -1,0 +1,98 @@
+import { AppError } from '../../shared/errors/app-error.ts';
+import type { SubmissionSpec } from '../../shared/api/submissions.ts';
+import { LIMITS } from '../../shared/api/limits.ts';
+import { type ExperimentConfig, parseExperimentConfig } from '../../shared/experiments/config-model.ts';
+import { countWithin } from '../../shared/experiments/expand.ts';
+import type { CoreDeps, LaneSetting } from './deps.ts';
+
+const CONFIG_FILE = 'config.json';
+const NO_CONFIG = '{}';
+
+/** A checked request: its config parsed and counted, its lane chosen, its layers there. */
+export interface CheckedSpec {
+  readonly configText: string;
+  readonly config: ExperimentConfig;
+  readonly count: number;
+  readonly lane: LaneSetting;
+}
+
+/**
+ * Checks everything that can be wrong with a request before anything is written. Throws AppErrors that name value,
+ * limit and fix: CONFIG_*, LIMIT_EXCEEDED, PLATFORM_UNSUPPORTED, LAYER_*.
+ */
+export async function checkSpec(deps: CoreDeps, spec: SubmissionSpec, layers: 'must-exist' | 'may-miss'): Promise<CheckedSpec> {
+  const lane = chooseLane(deps, spec);
+  refuseWhatThePlatformLacks(lane, spec);
+  if (layers === 'must-exist') await requireLayers(deps, layersOf(spec));
+  const configText = await configTextOf(deps, spec);
+  const config = parseExperimentConfig(configText);
+  return { configText, config, count: countWithin(config, LIMITS.experiments), lane };
+}
+
+/** Every layer a submission needs, code first. */
+export function layersOf(spec: Pick<SubmissionSpec, 'codeLayers' | 'dependencies'>): readonly string[] {
+  const { layer } = spec.dependencies;
+  return layer === null ? spec.codeLayers : [...spec.codeLayers, layer];
+}
+
+function chooseLane(deps: CoreDeps, spec: SubmissionSpec): LaneSetting {
+  const platform = spec.platform ?? deps.defaultPlatform;
+  const lane = deps.lanes.find((each) => each.platform === platform);
+  if (lane === undefined) {
+    throw new AppError('PLATFORM_UNSUPPORTED', `This service does not run jobs on ${platform}.`, {
+      hint: `It has: ${deps.lanes.map((each) => each.platform).join(', ')}.`,
+    });
+  }
+  return lane;
+}
+
+function refuseWhatThePlatformLacks(lane: LaneSetting, spec: SubmissionSpec): void {
+  if (lane.platform !== 'process') return;
+  if (spec.image !== null) {
+    throw new AppError('PLATFORM_UNSUPPORTED', `The process platform runs no images, so it cannot take ${spec.image}.`, {
+      hint: 'Leave out --image_tag, or use a service whose platform runs containers.',
+    });
+  }
+  if (spec.codeLayers.length === 0) {
+    throw new AppError('REQUEST_INVALID', 'codeLayers is empty: there is no code to run.', {
+      hint: 'Send at least one code layer.',
+    });
+  }
+}
+
+async function requireLayers(deps: CoreDeps, diffIds: readonly string[]): Promise<void> {
+  const states = await deps.layers.check(diffIds);
+  for (const [at, found] of states.entries()) {
+    const diffId = diffIds[at] ?? '';
+    if (found.state === 'missing') {
+      throw new AppError('LAYER_MISSING', `Layer ${diffId} was not uploaded.`, {
+        hint: 'Upload it (POST /v1/layers), then send the same request again.',
+        context: { diffId },
+      });
+    }
+    if (found.state === 'failed') {
+      throw new AppError('LAYER_INVALID', `Layer ${diffId} was refused: ${found.reason}`, { context: { diffId } });
+    }
+  }
+}
+
+async function configTextOf(deps: CoreDeps, spec: SubmissionSpec): Promise<string> {
+  if (spec.configLayer !== null) return readConfigLayer(deps, spec.configLayer);
+  const text = spec.config ?? NO_CONFIG;
+  // UTF-8 is at most three times the UTF-16 length, so most texts need no encoding to be measured.
+  if (text.length * 3 > LIMITS.inlineConfigBytes && Buffer.byteLength(text) > LIMITS.inlineConfigBytes) {
+    throw new AppError('CONFIG_TOO_LARGE', `The experiment config has ${Buffer.byteLength(text)} bytes; inline the limit is ${LIMITS.inlineConfigBytes}.`, {
+      hint: 'Upload it as a layer that holds config.json and send configLayer.',
+    });
+  }
+  return text;
+}
+
+async function readConfigLayer(deps: CoreDeps, diffId: string): Promise<string> {
+  await requireLayers(deps, [diffId]);
+  const bytes = await deps.layers.readFile(diffId, CONFIG_FILE, LIMITS.configBytes);
+  if (bytes === undefined) {
+    throw new AppError('CONFIG_INVALID', `Layer ${diffId} holds no ${CONFIG_FILE}.`, { context: { diffId } });
+  }
+  return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+}

@@ -1,0 +1,186 @@
+import type { Cause } from '../../shared/jobs/cause.ts';
+import { isLegalMove, isTerminal } from '../../shared/jobs/job-state.ts';
+import { type JobDoc, SCHEMA_VERSION } from '../ports/documents.ts';
+import type { Observation, Platform } from '../ports/platform.ts';
+import { put, StaleVersion, type Stored, type Write } from '../ports/store.ts';
+import type { CoreDeps } from './deps.ts';
+import { moved, noted } from './job-moves.ts';
+import { commitAndPublish } from './outbox.ts';
+import { everyOf, getJob, getOne } from './records.ts';
+import { retryStale } from './retry-stale.ts';
+
+const SYNC_WRITE_EVERY_MS = 5_000;
+const MOVES_PER_COMMIT = 100;
+
+/** What a pass did. */
+export interface SyncResult {
+  readonly moved: number;
+  /** Groups of the jobs that moved. */
+  readonly groups: ReadonlySet<string>;
+}
+
+/**
+ * Compares what the lane's platform reports with what we hold and moves jobs by the transition table. Level-triggered: with every
+ * notification lost it still converges. Cancels platform jobs that nobody holds, and asks again for those that are to stop. `full`
+ * also looks up active jobs that the platform's list does not show.
+ */
+export async function syncLane(deps: CoreDeps, laneId: string, full: boolean): Promise<SyncResult> {
+  const lane = await getOne(deps, 'lanes', laneId);
+  const platform = lane === undefined ? undefined : deps.platforms.get(lane.value.platform);
+  if (platform === undefined) return { moved: 0, groups: new Set() };
+  const startedAt = deps.clock.now();
+  const before = await getOne(deps, 'syncs', laneId);
+  const since = Math.max(0, (before?.value.syncedAt ?? 0) - platform.listLagMs - deps.timing.skewMs);
+  const pass: Pass = { deps, platform, laneId, seen: new Set(), groups: new Set(), moved: 0 };
+  let cursor: string | null = null;
+  do {
+    const page: { items: readonly Observation[]; next: string | null } = await platform.list(laneId, since, cursor);
+    await applyPage(pass, page.items);
+    cursor = page.next;
+  } while (cursor !== null);
+  if (full) await lookUpMissing(pass);
+  await markSynced(deps, before, laneId, startedAt);
+  return pass;
+}
+
+interface Pass {
+  readonly deps: CoreDeps;
+  readonly platform: Platform;
+  readonly laneId: string;
+  readonly seen: Set<string>;
+  readonly groups: Set<string>;
+  moved: number;
+}
+
+async function applyPage(pass: Pass, observations: readonly Observation[]): Promise<void> {
+  for (let from = 0; from < observations.length; from += MOVES_PER_COMMIT) {
+    const some = observations.slice(from, from + MOVES_PER_COMMIT);
+    const ids = [...new Set(some.map(({ jobId }) => jobId))];
+    const jobs = new Map((await pass.deps.store.get(ids.map((id) => ({ collection: 'jobs' as const, id })))).filter((job) => job !== undefined).map((job) => [job.value.id, job]));
+    const moves: Move[] = [];
+    for (const observation of some) {
+      pass.seen.add(observation.jobId);
+      const job = jobs.get(observation.jobId);
+      const after = job === undefined ? undefined : await applied(pass, job.value, observation);
+      if (job !== undefined && after !== undefined) {
+        moves.push({ job, after, observation });
+        jobs.set(observation.jobId, { ...job, value: after });
+      }
+    }
+    await commitMoves(pass, moves);
+  }
+}
+
+interface Move {
+  readonly job: Stored<'jobs'>;
+  readonly after: JobDoc;
+  readonly observation: Observation;
+}
+
+// The job after an observation, or undefined when it changes nothing. Cancels what should not live.
+async function applied(pass: Pass, job: JobDoc, seen: Observation): Promise<JobDoc | undefined> {
+  const lives = !isTerminal(seen.state);
+  // Not known by name yet: its drainer, or the one that finds out after it, will say.
+  if (job.state === 'QUEUED' || job.state === 'SUBMITTING') return undefined;
+  if (seen.ref !== job.ref) {
+    if (!lives) return undefined;
+    await cancel(pass, seen.ref);
+    return isTerminal(job.state) ? undefined : noted(job, pass.deps.clock.now(), duplicateCause(job, seen));
+  }
+  if (lives && (job.stopRequestedAt !== null || isTerminal(job.state))) await cancel(pass, seen.ref);
+  return observed(pass.deps, job, seen);
+}
+
+function duplicateCause(job: JobDoc, seen: Observation): Cause {
+  return { code: 'platform', message: `A second platform job ${seen.ref} of attempt ${seen.attempt} appeared beside ${job.ref}; it was cancelled.` };
+}
+
+async function cancel(pass: Pass, ref: string): Promise<void> {
+  try {
+    await pass.platform.cancel(ref);
+  } catch (error) {
+    pass.deps.log.warn({ ref, error: String(error) }, 'cancel failed; the next pass asks again');
+  }
+}
+
+/** The job as the platform reports it, or undefined when that is what we hold or no legal move. */
+function observed(deps: CoreDeps, job: JobDoc, seen: Observation): JobDoc | undefined {
+  if (!isLegalMove(job.state, seen.state)) return undefined;
+  return moved(job, seen.state, deps.clock.now(), seen.cause, {
+    startedAt: seen.startedAt ?? job.startedAt,
+    exitCode: seen.exitCode,
+    ...(seen.finishedAt === null ? {} : { finishedAt: seen.finishedAt }),
+  });
+}
+
+// Places that came free wake the drainer in the same commit. Of a batch that lost a race each job is tried by itself.
+async function commitMoves(pass: Pass, moves: readonly Move[]): Promise<void> {
+  if (moves.length === 0) return;
+  const latest = new Map(moves.map((move) => [move.job.value.id, move]));
+  const writes = [...latest.values()].map(({ job, after }): Write => put(job.key, after, { version: job.version }));
+  const freed = moves.some(({ after }) => !after.active);
+  try {
+    await commitAndPublish(pass.deps, writes, freed ? [{ message: { kind: 'drain', lane: pass.laneId } }] : []);
+    for (const { after } of latest.values()) count(pass, after);
+  } catch (error) {
+    if (!(error instanceof StaleVersion)) throw error;
+    for (const move of latest.values()) await moveAlone(pass, move);
+  }
+}
+
+async function moveAlone(pass: Pass, move: Move): Promise<void> {
+  await retryStale(async () => {
+    const job = await getJob(pass.deps, move.job.value.id);
+    const after = await applied(pass, job.value, move.observation);
+    if (after === undefined) return;
+    await commitAndPublish(pass.deps, [put(job.key, after, { version: job.version })], after.active ? [] : [{ message: { kind: 'drain', lane: pass.laneId } }]);
+    count(pass, after);
+  });
+}
+
+function count(pass: Pass, job: JobDoc): void {
+  pass.moved++;
+  pass.groups.add(job.groupId);
+}
+
+async function lookUpMissing(pass: Pass): Promise<void> {
+  const { deps } = pass;
+  for await (const stored of everyOf(deps, 'activeJobsOfLane', { lane: pass.laneId, active: true })) {
+    const job = stored.value;
+    const quietSince = job.history.at(-1)?.at ?? job.createdAt;
+    if (job.ref === null || pass.seen.has(job.id)) continue;
+    if (deps.clock.now() - quietSince < deps.timing.missingAfterMs + pass.platform.listLagMs) continue;
+    const found = await pass.platform.find(job.id);
+    if (found.some(({ ref }) => ref === job.ref)) await applyPage(pass, found);
+    else await moveMissing(pass, stored);
+  }
+}
+
+async function moveMissing(pass: Pass, stored: Stored<'jobs'>): Promise<void> {
+  const { deps } = pass;
+  const job = stored.value;
+  const now = deps.clock.now();
+  const missedAt = job.missedAt ?? now;
+  if (job.state !== 'UNKNOWN') {
+    const cause: Cause = { code: 'lost', message: `${job.platform} does not know ${job.ref} any more; it is looked for again for 7 days.` };
+    await commitQuietly(deps, put(stored.key, moved(job, 'UNKNOWN', now, cause, { missedAt }), { version: stored.version }));
+  } else if (now - missedAt >= deps.timing.lostAfterMs) {
+    const cause: Cause = { code: 'lost', message: 'Lost by the platform: not seen for 7 days.' };
+    await commitQuietly(deps, put(stored.key, moved(job, 'FAILED', now, cause), { version: stored.version }));
+  }
+}
+
+async function markSynced(deps: CoreDeps, before: Stored<'syncs'> | undefined, laneId: string, at: number): Promise<void> {
+  if (before !== undefined && at - before.value.syncedAt < SYNC_WRITE_EVERY_MS) return;
+  const doc = { schemaVersion: SCHEMA_VERSION, id: laneId, syncedAt: at };
+  await commitQuietly(deps, put({ collection: 'syncs', id: laneId }, doc, before === undefined ? 'absent' : { version: before.version }));
+}
+
+// Whoever came first said the same or knows better.
+async function commitQuietly(deps: CoreDeps, write: Write): Promise<void> {
+  try {
+    await deps.store.commit([write]);
+  } catch (error) {
+    if (!(error instanceof StaleVersion)) throw error;
+  }
+}
