@@ -3,7 +3,8 @@ import type { Collection } from './documents.ts';
 /** A value a field can be compared with. */
 export type Scalar = string | number | boolean;
 
-interface QuerySpec {
+/** What an entry of the catalogue says. */
+export interface QuerySpec {
   readonly collection: Collection;
   /** Fields that must equal a given value. */
   readonly equals: readonly string[];

@@ -1,0 +1,36 @@
+/** One entry of a layer's tar. `path` is its name there, without a trailing slash. */
+export type TreeEntry =
+  | { readonly kind: 'directory'; readonly path: string }
+  | FileEntry
+  | { readonly kind: 'symlink'; readonly path: string; readonly target: string };
+
+export interface FileEntry {
+  readonly kind: 'file';
+  readonly path: string;
+  /** Where its bytes are, relative to the build context. */
+  readonly from: string;
+  /** Bytes when the tree was walked; another size while packing is an error. */
+  readonly size: number;
+  readonly executable: boolean;
+}
+
+/** What one layer holds, before any file was opened. */
+export interface LayerTree {
+  /** The directory it was made from, relative to the build context; for messages. */
+  readonly root: string;
+  /** Absolute, without symbolic links. */
+  readonly contextDir: string;
+  /** Sorted by the bytes of their names in the tar, so a directory comes before what it holds. */
+  readonly entries: readonly TreeEntry[];
+}
+
+/** Entries in the one order that makes a layer reproducible. */
+export function inTarOrder(entries: readonly TreeEntry[]): TreeEntry[] {
+  const keyed = entries.map((entry) => ({ entry, key: Buffer.from(tarName(entry)) }));
+  return keyed.sort((a, b) => Buffer.compare(a.key, b.key)).map(({ entry }) => entry);
+}
+
+/** The name of an entry in the tar: directories end in a slash. */
+export function tarName(entry: TreeEntry): string {
+  return entry.kind === 'directory' ? `${entry.path}/` : entry.path;
+}
