@@ -1,8 +1,13 @@
-import { AppError } from '../../shared/errors/app-error.ts';
 import { LIMITS } from '../../shared/api/limits.ts';
 import type { SubmissionSpec } from '../../shared/api/submissions.ts';
+import { AppError } from '../../shared/errors/app-error.ts';
 import type { Principal } from '../ports/authenticator.ts';
-import { type GroupDoc, type LaneDoc, SCHEMA_VERSION, type SubmissionDoc } from '../ports/documents.ts';
+import {
+  type GroupDoc,
+  type LaneDoc,
+  SCHEMA_VERSION,
+  type SubmissionDoc,
+} from '../ports/documents.ts';
 import { put, type Stored, type Write } from '../ports/store.ts';
 import { staleCounts } from './counts.ts';
 import type { CoreDeps, LaneSetting } from './deps.ts';
@@ -35,21 +40,34 @@ export async function accept(deps: CoreDeps, request: AcceptRequest): Promise<Su
     if (raced !== undefined) return sameBody(raced, bodyHash);
     const group = await resolveGroupForWrite(deps, request.principal, request.spec.group);
     const submission = submissionOf({ deps, request, checked, group: group.doc, id, bodyHash });
-    await commitAndPublish(deps, await writesOf(deps, submission, checked, group), [
-      { message: { kind: 'image', submissionId: id } },
-      ...(submission.expanded ? [] : [{ message: { kind: 'expand', submissionId: id, chunk: 0 } } as const]),
-    ]);
-    deps.log.info({ submissionId: id, group: submission.groupName, jobs: submission.count }, 'submission accepted');
+    await commitAndPublish(
+      deps,
+      [...writesOf(submission, checked, group), ...(await laneWrites(deps, checked.lane))],
+      [
+        { message: { kind: 'image', submissionId: id } },
+        ...(submission.expanded
+          ? []
+          : [{ message: { kind: 'expand', submissionId: id, chunk: 0 } } as const]),
+      ],
+    );
+    deps.log.info(
+      { submissionId: id, group: submission.groupName, jobs: submission.count },
+      'submission accepted',
+    );
     return submission;
   });
 }
 
 function sameBody(stored: Stored<'submissions'>, bodyHash: string): SubmissionDoc {
   if (stored.value.bodyHash === bodyHash) return stored.value;
-  throw new AppError('IDEMPOTENCY_MISMATCH', 'This Idempotency-Key was used before with another request.', {
-    hint: 'Send a new Idempotency-Key for a new request.',
-    context: { submissionId: stored.value.id },
-  });
+  throw new AppError(
+    'IDEMPOTENCY_MISMATCH',
+    'This Idempotency-Key was used before with another request.',
+    {
+      hint: 'Send a new Idempotency-Key for a new request.',
+      context: { submissionId: stored.value.id },
+    },
+  );
 }
 
 interface TargetGroup {
@@ -58,7 +76,11 @@ interface TargetGroup {
 }
 
 /** The group a name stands for: the caller's own, made when new; `OWNER/NAME` must exist. */
-export async function resolveGroupForWrite(deps: Pick<CoreDeps, 'store' | 'clock'>, principal: Principal, name: string): Promise<TargetGroup> {
+export async function resolveGroupForWrite(
+  deps: Pick<CoreDeps, 'store' | 'clock'>,
+  principal: Principal,
+  name: string,
+): Promise<TargetGroup> {
   const slash = name.indexOf('/');
   const owner = slash < 0 ? principal.id : name.slice(0, slash);
   const groupName = slash < 0 ? name : name.slice(slash + 1);
@@ -66,9 +88,14 @@ export async function resolveGroupForWrite(deps: Pick<CoreDeps, 'store' | 'clock
   const found = await getOne(deps, 'groups', id);
   if (found !== undefined) return { doc: found.value, isNew: false };
   if (owner !== principal.id) {
-    throw new AppError('GROUP_NOT_FOUND', `xgroup ${name} not found.`, { hint: 'A colleague’s group must exist before you add to it.' });
+    throw new AppError('GROUP_NOT_FOUND', `xgroup ${name} not found.`, {
+      hint: 'A colleague’s group must exist before you add to it.',
+    });
   }
-  return { doc: { schemaVersion: SCHEMA_VERSION, id, owner, name: groupName, createdAt: deps.clock.now() }, isNew: true };
+  return {
+    doc: { schemaVersion: SCHEMA_VERSION, id, owner, name: groupName, createdAt: deps.clock.now() },
+    isNew: true,
+  };
 }
 
 function submissionOf(parts: {
@@ -130,15 +157,15 @@ export function environmentOf(spec: SubmissionSpec): SubmissionDoc['environment'
   };
 }
 
-async function writesOf(deps: CoreDeps, submission: SubmissionDoc, checked: CheckedSpec, group: TargetGroup): Promise<Write[]> {
+function writesOf(submission: SubmissionDoc, checked: CheckedSpec, group: TargetGroup): Write[] {
   const { id } = submission;
   const writes: Write[] = [
     put({ collection: 'submissions', id }, submission, 'absent'),
     ...configWrites(id, checked.configText),
-    ...(await laneWrites(deps, checked.lane)),
     staleCounts(submission.groupId),
   ];
-  if (group.isNew) writes.push(put({ collection: 'groups', id: group.doc.id }, group.doc, 'absent'));
+  if (group.isNew)
+    writes.push(put({ collection: 'groups', id: group.doc.id }, group.doc, 'absent'));
   return writes;
 }
 
@@ -149,13 +176,22 @@ function configWrites(submissionId: string, text: string): Write[] {
   const writes: Write[] = [];
   for (let part = 0; part * CONFIG_PART < text.length; part++) {
     const piece = text.slice(part * CONFIG_PART, (part + 1) * CONFIG_PART);
-    writes.push(put({ collection: 'configs', id: `${submissionId}-${part}` }, { schemaVersion: SCHEMA_VERSION, submissionId, text: piece }, 'absent'));
+    writes.push(
+      put(
+        { collection: 'configs', id: `${submissionId}-${part}` },
+        { schemaVersion: SCHEMA_VERSION, submissionId, text: piece },
+        'absent',
+      ),
+    );
   }
   return writes;
 }
 
 /** The config's text as accepted, from its parts. */
-export async function configText(deps: Pick<CoreDeps, 'store'>, submissionId: string): Promise<string> {
+export async function configText(
+  deps: Pick<CoreDeps, 'store'>,
+  submissionId: string,
+): Promise<string> {
   let text = '';
   for (let part = 0; ; part++) {
     const piece = await getOne(deps, 'configs', `${submissionId}-${part}`);

@@ -12,30 +12,52 @@ import { getJob } from './records.ts';
 import { retryStale } from './retry-stale.ts';
 
 /** What became of one submit: `busy` asks the lane to wait. */
-export type SubmitOutcome = { readonly kind: 'submitted' } | { readonly kind: 'over' } | { readonly kind: 'unknown' } | { readonly kind: 'busy'; readonly untilMs: number };
+export type SubmitOutcome =
+  | { readonly kind: 'submitted' }
+  | { readonly kind: 'over' }
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'busy'; readonly untilMs: number };
 
 /**
  * Claims QUEUED jobs, all in one commit: compare-and-set on each job's version, so that of two drainers one gets a job. Returns
  * the jobs as claimed; none when any of them changed meanwhile.
  */
-export async function claimJobs(deps: CoreDeps, holder: string, jobs: readonly Stored<'jobs'>[]): Promise<Stored<'jobs'>[]> {
+export async function claimJobs(
+  deps: CoreDeps,
+  holder: string,
+  jobs: readonly Stored<'jobs'>[],
+): Promise<Stored<'jobs'>[]> {
   const claimed = jobs.map((job) => ({ job, value: claimedJob(deps, holder, job.value) }));
   try {
-    await deps.store.commit(claimed.map(({ job, value }) => put(job.key, value, { version: job.version })));
+    await deps.store.commit(
+      claimed.map(({ job, value }) => put(job.key, value, { version: job.version })),
+    );
   } catch (error) {
     if (error instanceof StaleVersion) return [];
     throw error;
   }
   const stored = await deps.store.get(claimed.map(({ job }) => job.key));
-  return stored.filter((job) => job !== undefined && job.value.claim?.holder === holder).filter((job) => job !== undefined);
+  return stored
+    .filter((job) => job !== undefined && job.value.claim?.holder === holder)
+    .filter((job) => job !== undefined);
 }
 
 function claimedJob(deps: CoreDeps, holder: string, job: JobDoc): JobDoc {
   const now = deps.clock.now();
   const { createDeadlineMs, listLagMs } = timesOf(deps, job);
   const createBy = now + createDeadlineMs;
-  const claim: Claim = { epoch: (job.claim?.epoch ?? 0) + 1, holder, claimedAt: now, createBy, outcomeUnknown: false };
-  return moved(job, 'SUBMITTING', now, { code: 'claimed', message: gateMessage(job, job.lane) }, { claim, claimUntil: createBy + listLagMs + deps.timing.skewMs, notBefore: 0 });
+  const claim: Claim = {
+    epoch: (job.claim?.epoch ?? 0) + 1,
+    holder,
+    claimedAt: now,
+    createBy,
+    outcomeUnknown: false,
+  };
+  return moved(
+    job,
+    { to: 'SUBMITTING', at: now, cause: { code: 'claimed', message: gateMessage(job, job.lane) } },
+    { claim, claimUntil: createBy + listLagMs + deps.timing.skewMs, notBefore: 0 },
+  );
 }
 
 function timesOf(deps: CoreDeps, job: JobDoc): Pick<Platform, 'createDeadlineMs' | 'listLagMs'> {
@@ -46,7 +68,11 @@ function timesOf(deps: CoreDeps, job: JobDoc): Pick<Platform, 'createDeadlineMs'
  * Creates the platform job of a claimed job and commits what came of it under the claim. An unknown outcome leaves the job
  * SUBMITTING: after the grace the next drainer finds out.
  */
-export async function submitClaimed(deps: CoreDeps, job: Stored<'jobs'>, submission: SubmissionDoc): Promise<SubmitOutcome> {
+export async function submitClaimed(
+  deps: CoreDeps,
+  job: Stored<'jobs'>,
+  submission: SubmissionDoc,
+): Promise<SubmitOutcome> {
   const platform = deps.platforms.get(job.value.platform);
   const claim = job.value.claim;
   if (platform === undefined || claim === null) return { kind: 'unknown' };
@@ -57,19 +83,38 @@ export async function submitClaimed(deps: CoreDeps, job: Stored<'jobs'>, submiss
     return await commitSubmitted(deps, job, ref);
   } catch (error) {
     if (error instanceof PlatformRefusal) return commitRefusal(deps, job, error);
-    deps.log.warn({ jobId: job.value.id, error: String(error) }, 'outcome of the submit is unknown');
+    deps.log.warn(
+      { jobId: job.value.id, error: String(error) },
+      'outcome of the submit is unknown',
+    );
     return { kind: 'unknown' };
   }
 }
 
-async function commitSubmitted(deps: CoreDeps, claimed: Stored<'jobs'>, ref: string): Promise<SubmitOutcome> {
-  const cause: Cause = { code: 'submitted', message: `Taken by ${claimed.value.platform} as ${ref}.` };
+async function commitSubmitted(
+  deps: CoreDeps,
+  claimed: Stored<'jobs'>,
+  ref: string,
+): Promise<SubmitOutcome> {
+  const cause: Cause = {
+    code: 'submitted',
+    message: `Taken by ${claimed.value.platform} as ${ref}.`,
+  };
   return retryStale(async () => {
     const job = await getJob(deps, claimed.value.id);
     const standing = standingOf(job.value, claimed.value, ref);
     if (standing === 'ours') {
-      await deps.store.commit([put(job.key, moved(job.value, 'SUBMITTED', deps.clock.now(), cause, { ref }), { version: job.version })]);
-      if (job.value.stopRequestedAt !== null) await stopOnPlatform(deps, await getJob(deps, job.value.id));
+      await deps.store.commit([
+        put(
+          job.key,
+          moved(job.value, { to: 'SUBMITTED', at: deps.clock.now(), cause: cause }, { ref }),
+          {
+            version: job.version,
+          },
+        ),
+      ]);
+      if (job.value.stopRequestedAt !== null)
+        await stopOnPlatform(deps, await getJob(deps, job.value.id));
       return { kind: 'submitted' };
     }
     // A takeover that still looks around will find this one by its label and adopt it; sync ends what nobody adopted.
@@ -78,13 +123,23 @@ async function commitSubmitted(deps: CoreDeps, claimed: Stored<'jobs'>, ref: str
   });
 }
 
-function standingOf(job: JobDoc, claimed: JobDoc, ref: string): 'ours' | 'adopted' | 'taken-over' | 'another' {
+function standingOf(
+  job: JobDoc,
+  claimed: JobDoc,
+  ref: string,
+): 'ours' | 'adopted' | 'taken-over' | 'another' {
   if (job.ref === ref) return 'adopted';
   if (job.state !== 'SUBMITTING') return 'another';
-  return job.claim?.epoch === claimed.claim?.epoch && job.claim?.holder === claimed.claim?.holder ? 'ours' : 'taken-over';
+  return job.claim?.epoch === claimed.claim?.epoch && job.claim?.holder === claimed.claim?.holder
+    ? 'ours'
+    : 'taken-over';
 }
 
-async function commitRefusal(deps: CoreDeps, claimed: Stored<'jobs'>, refusal: PlatformRefusal): Promise<SubmitOutcome> {
+async function commitRefusal(
+  deps: CoreDeps,
+  claimed: Stored<'jobs'>,
+  refusal: PlatformRefusal,
+): Promise<SubmitOutcome> {
   const now = deps.clock.now();
   const untilMs = now + refusal.retryAfterMs;
   const words = refusal.hint === null ? refusal.message : `${refusal.message} ${refusal.hint}`;
@@ -93,8 +148,12 @@ async function commitRefusal(deps: CoreDeps, claimed: Stored<'jobs'>, refusal: P
     if (standingOf(job.value, claimed.value, '') !== 'ours') return { kind: 'over' };
     const after =
       refusal.kind === 'quota'
-        ? moved(job.value, 'QUEUED', now, { code: 'waiting-for-quota', message: words }, { notBefore: untilMs })
-        : moved(job.value, 'FAILED', now, { code: 'refused', message: words });
+        ? moved(
+            job.value,
+            { to: 'QUEUED', at: now, cause: { code: 'waiting-for-quota', message: words } },
+            { notBefore: untilMs },
+          )
+        : moved(job.value, { to: 'FAILED', at: now, cause: { code: 'refused', message: words } });
     await deps.store.commit([put(job.key, after, { version: job.version })]);
     return refusal.kind === 'quota' ? { kind: 'busy', untilMs } : { kind: 'over' };
   });
@@ -105,7 +164,11 @@ async function commitRefusal(deps: CoreDeps, claimed: Stored<'jobs'>, refusal: P
  * up by its label, adopts what is there, or puts the job back: then nothing was made. Returns how many it settled.
  */
 export async function recoverClaims(deps: CoreDeps, lane: string, holder: string): Promise<number> {
-  const stuck = await deps.store.list('stuckClaims', { lane, state: 'SUBMITTING', atMost: deps.clock.now() }, { limit: 50 });
+  const stuck = await deps.store.list(
+    'stuckClaims',
+    { lane, state: 'SUBMITTING', atMost: deps.clock.now() },
+    { limit: 50 },
+  );
   let settled = 0;
   for (const job of stuck.items) {
     if (await recoverClaim(deps, job, holder)) settled++;
@@ -113,25 +176,51 @@ export async function recoverClaims(deps: CoreDeps, lane: string, holder: string
   return settled;
 }
 
-async function recoverClaim(deps: CoreDeps, stuck: Stored<'jobs'>, holder: string): Promise<boolean> {
+async function recoverClaim(
+  deps: CoreDeps,
+  stuck: Stored<'jobs'>,
+  holder: string,
+): Promise<boolean> {
   const platform = deps.platforms.get(stuck.value.platform);
   const before = stuck.value.claim;
   if (platform === undefined || before === null) return false;
   const now = deps.clock.now();
-  const claim: Claim = { epoch: before.epoch + 1, holder, claimedAt: now, createBy: now, outcomeUnknown: true };
-  const cause: Cause = { code: 'claim-taken-over', message: 'An earlier submit got no answer; looking for the job on its platform.' };
-  const taken = noted(stuck.value, now, cause, { claim, claimUntil: now + platform.createDeadlineMs + deps.timing.skewMs });
+  const claim: Claim = {
+    epoch: before.epoch + 1,
+    holder,
+    claimedAt: now,
+    createBy: now,
+    outcomeUnknown: true,
+  };
+  const cause: Cause = {
+    code: 'claim-taken-over',
+    message: 'An earlier submit got no answer; looking for the job on its platform.',
+  };
+  const taken = noted(
+    stuck.value,
+    { at: now, cause: cause },
+    {
+      claim,
+      claimUntil: now + platform.createDeadlineMs + deps.timing.skewMs,
+    },
+  );
   try {
     await deps.store.commit([put(stuck.key, taken, { version: stuck.version })]);
   } catch (error) {
     if (error instanceof StaleVersion) return false;
     throw error;
   }
-  const found = (await platform.find(stuck.value.id)).filter(({ attempt }) => attempt === stuck.value.attempt);
+  const found = (await platform.find(stuck.value.id)).filter(
+    ({ attempt }) => attempt === stuck.value.attempt,
+  );
   return settleRecovered(deps, taken, found);
 }
 
-async function settleRecovered(deps: CoreDeps, taken: JobDoc, found: readonly Observation[]): Promise<boolean> {
+async function settleRecovered(
+  deps: CoreDeps,
+  taken: JobDoc,
+  found: readonly Observation[],
+): Promise<boolean> {
   return retryStale(async () => {
     const job = await getJob(deps, taken.id);
     if (standingOf(job.value, taken, '') !== 'ours') return false;
@@ -140,7 +229,18 @@ async function settleRecovered(deps: CoreDeps, taken: JobDoc, found: readonly Ob
     const after =
       adopted === undefined
         ? putBack(job.value, now)
-        : moved(job.value, 'SUBMITTED', now, { code: 'adopted', message: `Found on ${job.value.platform} as ${adopted.ref}.` }, { ref: adopted.ref });
+        : moved(
+            job.value,
+            {
+              to: 'SUBMITTED',
+              at: now,
+              cause: {
+                code: 'adopted',
+                message: `Found on ${job.value.platform} as ${adopted.ref}.`,
+              },
+            },
+            { ref: adopted.ref },
+          );
     await deps.store.commit([put(job.key, after, { version: job.version })]);
     return true;
   });
@@ -153,9 +253,23 @@ function oldest(found: readonly Observation[]): Observation | undefined {
 
 function putBack(job: JobDoc, now: number): JobDoc {
   if (job.stopRequestedAt !== null) {
-    return moved(job, 'STOPPED', now, { code: 'stop-requested', message: 'Stopped on request; it never reached its platform.' });
+    return moved(job, {
+      to: 'STOPPED',
+      at: now,
+      cause: {
+        code: 'stop-requested',
+        message: 'Stopped on request; it never reached its platform.',
+      },
+    });
   }
-  return moved(job, 'QUEUED', now, { code: 'at-the-gate', message: 'The earlier submit made nothing; waits for its turn again.' });
+  return moved(job, {
+    to: 'QUEUED',
+    at: now,
+    cause: {
+      code: 'at-the-gate',
+      message: 'The earlier submit made nothing; waits for its turn again.',
+    },
+  });
 }
 
 /** Whether a job that was read earlier may still be claimed. */

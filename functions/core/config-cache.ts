@@ -1,4 +1,7 @@
-import { type ExperimentConfig, parseExperimentConfig } from '../../shared/experiments/config-model.ts';
+import {
+  type ExperimentConfig,
+  parseExperimentConfig,
+} from '../../shared/experiments/config-model.ts';
 
 /** Parsed configs of the submissions at hand: chunks of one submission arrive together. */
 export interface ConfigCache {

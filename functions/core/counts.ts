@@ -7,7 +7,9 @@ import { getOne } from './records.ts';
 type CountsDeps = Pick<CoreDeps, 'store' | 'clock' | 'timing'>;
 
 /** Whose jobs are counted. */
-export type CountsScope = { readonly kind: 'group'; readonly id: string } | { readonly kind: 'submission'; readonly doc: SubmissionDoc };
+export type CountsScope =
+  | { readonly kind: 'group'; readonly id: string }
+  | { readonly kind: 'submission'; readonly doc: SubmissionDoc };
 
 /**
  * Jobs by state. One derived document, recomputed (never incremented) when it is older than `countsMs` and not settled;
@@ -19,7 +21,13 @@ export async function countsOf(deps: CountsDeps, scope: CountsScope): Promise<Co
   if (stored !== undefined && isFresh(deps, stored.value)) return stored.value;
   const counts = await recount(deps, scope, id);
   try {
-    await deps.store.commit([put({ collection: 'counts', id }, counts, stored === undefined ? 'absent' : { version: stored.version })]);
+    await deps.store.commit([
+      put(
+        { collection: 'counts', id },
+        counts,
+        stored === undefined ? 'absent' : { version: stored.version },
+      ),
+    ]);
     return counts;
   } catch (error) {
     if (!(error instanceof StaleVersion)) throw error;
@@ -31,15 +39,26 @@ export async function countsOf(deps: CountsDeps, scope: CountsScope): Promise<Co
 export async function recount(deps: CountsDeps, scope: CountsScope, id = ''): Promise<CountsDoc> {
   const computedAt = deps.clock.now();
   // Whether everything is expanded is read first: what is created in between is live and keeps the counts unsettled.
-  const allExpanded = scope.kind === 'group' ? (await deps.store.count('unexpandedOfGroup', { groupId: scope.id, expanded: false })) === 0 : scope.doc.expanded;
-  const counted = await Promise.all(JOB_STATES.map(async (state) => [state, await countState(deps, scope, state)] as const));
+  const allExpanded =
+    scope.kind === 'group'
+      ? (await deps.store.count('unexpandedOfGroup', { groupId: scope.id, expanded: false })) === 0
+      : scope.doc.expanded;
+  const counted = await Promise.all(
+    JOB_STATES.map(async (state) => [state, await countState(deps, scope, state)] as const),
+  );
   const byState = zeroCounts();
   let live = 0;
   for (const [state, count] of counted) {
     byState[state] = count;
     if (state !== 'SUCCEEDED' && state !== 'FAILED' && state !== 'STOPPED') live += count;
   }
-  return { schemaVersion: SCHEMA_VERSION, id, byState, computedAt, settled: allExpanded && live === 0 };
+  return {
+    schemaVersion: SCHEMA_VERSION,
+    id,
+    byState,
+    computedAt,
+    settled: allExpanded && live === 0,
+  };
 }
 
 /**
@@ -48,7 +67,10 @@ export async function recount(deps: CountsDeps, scope: CountsScope, id = ''): Pr
  */
 export function staleCounts(groupId: string): Write {
   const id = `group-${groupId}`;
-  return put({ collection: 'counts', id }, { schemaVersion: SCHEMA_VERSION, id, byState: zeroCounts(), computedAt: 0, settled: false });
+  return put(
+    { collection: 'counts', id },
+    { schemaVersion: SCHEMA_VERSION, id, byState: zeroCounts(), computedAt: 0, settled: false },
+  );
 }
 
 function isFresh(deps: CountsDeps, counts: CountsDoc): boolean {
@@ -63,5 +85,14 @@ function countState(deps: CountsDeps, scope: CountsScope, state: JobState): Prom
 
 /** No job in any state. */
 export function zeroCounts(): Record<JobState, number> {
-  return { QUEUED: 0, SUBMITTING: 0, SUBMITTED: 0, RUNNING: 0, UNKNOWN: 0, SUCCEEDED: 0, FAILED: 0, STOPPED: 0 };
+  return {
+    QUEUED: 0,
+    SUBMITTING: 0,
+    SUBMITTED: 0,
+    RUNNING: 0,
+    UNKNOWN: 0,
+    SUCCEEDED: 0,
+    FAILED: 0,
+    STOPPED: 0,
+  };
 }

@@ -25,7 +25,10 @@ interface Slice {
 }
 
 /** What a step found: go on at once, wait, or end the slice. */
-type Step = { readonly kind: 'go' } | { readonly kind: 'wait'; readonly ms: number } | { readonly kind: 'end' };
+type Step =
+  | { readonly kind: 'go' }
+  | { readonly kind: 'wait'; readonly ms: number }
+  | { readonly kind: 'end' };
 
 /**
  * One slice of the lane's drainer: serves waiting jobs by fair share, as fast as the lane's policy allows and no faster. Ends at
@@ -46,7 +49,8 @@ export async function drainLane(deps: CoreDeps, laneId: string): Promise<void> {
   while (deps.clock.now() < slice.endAt && (await keepLease(deps, lease))) {
     const step = await drainStep(deps, slice);
     if (step.kind === 'end') break;
-    if (step.kind === 'wait') await deps.waitOnLane(laneId, Math.max(1, Math.min(step.ms, slice.endAt - deps.clock.now())));
+    if (step.kind === 'wait')
+      await deps.waitOnLane(laneId, Math.max(1, Math.min(step.ms, slice.endAt - deps.clock.now())));
   }
   await releaseLease(deps, lease);
   await leaveWake(deps, slice);
@@ -55,7 +59,8 @@ export async function drainLane(deps: CoreDeps, laneId: string): Promise<void> {
 async function drainStep(deps: CoreDeps, slice: Slice): Promise<Step> {
   const recovered = await recoverClaims(deps, slice.laneId, slice.lease.holder);
   if (recovered > 0) return { kind: 'go' };
-  if (slice.busyUntil > deps.clock.now()) return { kind: 'wait', ms: slice.busyUntil - deps.clock.now() };
+  if (slice.busyUntil > deps.clock.now())
+    return { kind: 'wait', ms: slice.busyUntil - deps.clock.now() };
   const open = await openSubmissions(deps, slice);
   if (open.length === 0) return { kind: 'end' };
   const places = await freePlaces(deps, slice);
@@ -69,9 +74,13 @@ async function drainStep(deps: CoreDeps, slice: Slice): Promise<Step> {
   return { kind: 'go' };
 }
 
-async function openSubmissions(deps: CoreDeps, slice: Slice): Promise<readonly Stored<'submissions'>[]> {
+async function openSubmissions(
+  deps: CoreDeps,
+  slice: Slice,
+): Promise<readonly Stored<'submissions'>[]> {
   const now = deps.clock.now();
-  if (now - slice.open.at < deps.timing.openListMs && slice.open.submissions.length > 0) return slice.open.submissions;
+  if (now - slice.open.at < deps.timing.openListMs && slice.open.submissions.length > 0)
+    return slice.open.submissions;
   const submissions: Stored<'submissions'>[] = [];
   for await (const submission of everyOf(deps, 'openSubmissions', { openLane: slice.laneId })) {
     if (submission.value.stopRequestedAt === null) submissions.push(submission);
@@ -96,7 +105,8 @@ async function freePlaces(deps: CoreDeps, slice: Slice): Promise<number | Step> 
   const { start, count, intervalMs } = slice.block;
   const elapsed = deps.clock.now() - start;
   const due = Math.min(count, Math.floor(elapsed / intervalMs) + 1) - slice.spent;
-  if (elapsed < 0 || due <= 0) return { kind: 'wait', ms: Math.ceil(slice.spent * intervalMs - elapsed) };
+  if (elapsed < 0 || due <= 0)
+    return { kind: 'wait', ms: Math.ceil(slice.spent * intervalMs - elapsed) };
   return Math.min(due, room);
 }
 
@@ -109,7 +119,11 @@ async function waitingJobs(deps: CoreDeps, slice: Slice, places: number): Promis
     const have = filled.get(submission.principal) ?? 0;
     if (have >= places) continue;
     const now = deps.clock.now();
-    const page = await deps.store.list('jobsOfSubmissionByState', { submissionId: submission.id, state: 'QUEUED', atMost: now }, { limit: places });
+    const page = await deps.store.list(
+      'jobsOfSubmissionByState',
+      { submissionId: submission.id, state: 'QUEUED', atMost: now },
+      { limit: places },
+    );
     const jobs = page.items.filter((job) => isClaimable(job.value, now));
     if (jobs.length === 0) await closeIfDrained(deps, submission);
     else waiting.push({ submission, jobs });
@@ -123,10 +137,13 @@ async function closeIfDrained(deps: CoreDeps, seen: SubmissionDoc): Promise<void
   const stored = await getOne(deps, 'submissions', seen.id);
   if (stored === undefined || !stored.value.expanded || stored.value.openLane === null) return;
   for (const state of ['QUEUED', 'SUBMITTING'] as const) {
-    if ((await deps.store.count('jobsOfSubmissionByState', { submissionId: seen.id, state })) > 0) return;
+    if ((await deps.store.count('jobsOfSubmissionByState', { submissionId: seen.id, state })) > 0)
+      return;
   }
   try {
-    await deps.store.commit([put(stored.key, { ...stored.value, openLane: null }, { version: stored.version })]);
+    await deps.store.commit([
+      put(stored.key, { ...stored.value, openLane: null }, { version: stored.version }),
+    ]);
   } catch (error) {
     if (!(error instanceof StaleVersion)) throw error;
   }
@@ -137,7 +154,11 @@ function nothingDue(deps: CoreDeps, slice: Slice): Step {
   return { kind: 'wait', ms: deps.timing.idleWaitMs };
 }
 
-async function submitJobs(deps: CoreDeps, slice: Slice, jobs: readonly Stored<'jobs'>[]): Promise<void> {
+async function submitJobs(
+  deps: CoreDeps,
+  slice: Slice,
+  jobs: readonly Stored<'jobs'>[],
+): Promise<void> {
   const submissions = new Map(slice.open.submissions.map(({ value }) => [value.id, value]));
   const claimed = await claimJobs(deps, slice.lease.holder, jobs);
   // Someone else moved one of them: what we hold is old.
@@ -157,7 +178,11 @@ async function submitJobs(deps: CoreDeps, slice: Slice, jobs: readonly Stored<'j
 // A wake that met our lease ended at once, perhaps after our last look: so look once more, the lease being free again.
 async function leaveWake(deps: CoreDeps, slice: Slice): Promise<void> {
   const open = await deps.store.list('openSubmissions', { openLane: slice.laneId }, { limit: 1 });
-  const claims = await deps.store.list('stuckClaims', { lane: slice.laneId, state: 'SUBMITTING' }, { limit: 1 });
+  const claims = await deps.store.list(
+    'stuckClaims',
+    { lane: slice.laneId, state: 'SUBMITTING' },
+    { limit: 1 },
+  );
   if (open.items.length === 0 && claims.items.length === 0) return;
   const stuckUntil = claims.items[0]?.value.claimUntil ?? Number.POSITIVE_INFINITY;
   const soon = deps.clock.now() + (open.items.length > 0 ? deps.timing.idleWaitMs : 0);

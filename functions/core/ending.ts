@@ -1,13 +1,16 @@
 import type { Cause } from '../../shared/jobs/cause.ts';
 import type { JobDoc, SubmissionDoc } from '../ports/documents.ts';
-import { put, type Stored, StaleVersion, type Write } from '../ports/store.ts';
+import { put, StaleVersion, type Stored, type Write } from '../ports/store.ts';
 import type { CoreDeps } from './deps.ts';
 import { moved } from './job-moves.ts';
 import { commitAndPublish } from './outbox.ts';
 import { getJob, getSubmission } from './records.ts';
 import { retryStale } from './retry-stale.ts';
 
-const STOPPED_BY_USER: Cause = { code: 'stop-requested', message: 'Stopped on request before it started.' };
+const STOPPED_BY_USER: Cause = {
+  code: 'stop-requested',
+  message: 'Stopped on request before it started.',
+};
 
 /** How a submission is to end, before its jobs do by themselves. */
 export interface Ending {
@@ -16,7 +19,11 @@ export interface Ending {
 }
 
 /** Asks for the end of a submission: a mark that expand and drain read before they act, and a pass that repeats until no job lives. */
-export async function requestEnding(deps: CoreDeps, submissionId: string, ending: Ending): Promise<void> {
+export async function requestEnding(
+  deps: CoreDeps,
+  submissionId: string,
+  ending: Ending,
+): Promise<void> {
   await retryStale(async () => {
     const stored = await getSubmission(deps, submissionId);
     if (stored.value.endingState === 'STOPPED' || stored.value.endingState === ending.state) return;
@@ -26,9 +33,15 @@ export async function requestEnding(deps: CoreDeps, submissionId: string, ending
       endingState: ending.state,
       endingCause: ending.cause,
       openLane: null,
-      ...(ending.state === 'STOPPED' ? { stopRequestedAt: deps.clock.now() } : { imageState: 'failed' as const }),
+      ...(ending.state === 'STOPPED'
+        ? { stopRequestedAt: deps.clock.now() }
+        : { imageState: 'failed' as const }),
     };
-    await commitAndPublish(deps, [put(stored.key, marked, { version: stored.version })], [{ message: { kind: 'stop', submissionId } }]);
+    await commitAndPublish(
+      deps,
+      [put(stored.key, marked, { version: stored.version })],
+      [{ message: { kind: 'stop', submissionId } }],
+    );
   });
 }
 
@@ -46,7 +59,11 @@ export async function endSubmission(deps: CoreDeps, submissionId: string): Promi
   if (submission.ending === 'none') return;
   let live = 0;
   for (let last = -1; ; ) {
-    const page = await deps.store.list('liveJobsOfSubmission', { submissionId, live: true }, { limit: 200, ...(last < 0 ? {} : { after: { value: last, id: '~' } }) });
+    const page = await deps.store.list(
+      'liveJobsOfSubmission',
+      { submissionId, live: true },
+      { limit: 200, ...(last < 0 ? {} : { after: { value: last, id: '~' } }) },
+    );
     live += await endJobs(deps, submission, page.items);
     const end = page.items.at(-1);
     if (page.next === undefined || end === undefined) break;
@@ -58,7 +75,11 @@ export async function endSubmission(deps: CoreDeps, submissionId: string): Promi
 }
 
 // Returns how many of the jobs still live.
-async function endJobs(deps: CoreDeps, submission: SubmissionDoc, jobs: readonly Stored<'jobs'>[]): Promise<number> {
+async function endJobs(
+  deps: CoreDeps,
+  submission: SubmissionDoc,
+  jobs: readonly Stored<'jobs'>[],
+): Promise<number> {
   const waiting = jobs.filter(({ value }) => value.state === 'QUEUED');
   const ended = await endWaiting(deps, submission, waiting);
   for (const job of jobs) {
@@ -67,10 +88,26 @@ async function endJobs(deps: CoreDeps, submission: SubmissionDoc, jobs: readonly
   return jobs.length - ended;
 }
 
-async function endWaiting(deps: CoreDeps, submission: SubmissionDoc, jobs: readonly Stored<'jobs'>[]): Promise<number> {
+async function endWaiting(
+  deps: CoreDeps,
+  submission: SubmissionDoc,
+  jobs: readonly Stored<'jobs'>[],
+): Promise<number> {
   if (jobs.length === 0) return 0;
-  const ending = { state: submission.endingState ?? 'STOPPED', cause: submission.endingCause ?? STOPPED_BY_USER };
-  const writes = jobs.map((job): Write => put(job.key, moved(job.value, ending.state, deps.clock.now(), ending.cause), { version: job.version }));
+  const ending = {
+    state: submission.endingState ?? 'STOPPED',
+    cause: submission.endingCause ?? STOPPED_BY_USER,
+  };
+  const writes = jobs.map(
+    (job): Write =>
+      put(
+        job.key,
+        moved(job.value, { to: ending.state, at: deps.clock.now(), cause: ending.cause }),
+        {
+          version: job.version,
+        },
+      ),
+  );
   try {
     await deps.store.commit(writes);
     return jobs.length;
@@ -107,7 +144,15 @@ export async function stopJob(deps: CoreDeps, jobId: string): Promise<JobDoc> {
     const job = await getJob(deps, jobId);
     if (!job.value.live) return;
     if (job.value.state === 'QUEUED') {
-      await deps.store.commit([put(job.key, moved(job.value, 'STOPPED', deps.clock.now(), STOPPED_BY_USER), { version: job.version })]);
+      await deps.store.commit([
+        put(
+          job.key,
+          moved(job.value, { to: 'STOPPED', at: deps.clock.now(), cause: STOPPED_BY_USER }),
+          {
+            version: job.version,
+          },
+        ),
+      ]);
     } else {
       await stopOnPlatform(deps, job);
     }
@@ -122,7 +167,13 @@ async function closeEnded(deps: CoreDeps, submissionId: string): Promise<boolean
     const submission = stored.value;
     if (submission.ending === 'done') return true;
     if (submission.endingState === 'FAILED' && !submission.expanded) return false;
-    await deps.store.commit([put(stored.key, { ...submission, ending: 'done', expanded: true, openLane: null }, { version: stored.version })]);
+    await deps.store.commit([
+      put(
+        stored.key,
+        { ...submission, ending: 'done', expanded: true, openLane: null },
+        { version: stored.version },
+      ),
+    ]);
     return true;
   });
 }

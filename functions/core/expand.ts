@@ -4,9 +4,14 @@ import type { ExperimentConfig } from '../../shared/experiments/config-model.ts'
 import { type Experiment, experiments } from '../../shared/experiments/expand.ts';
 import { flagsOf } from '../../shared/experiments/flags.ts';
 import { pythonStr } from '../../shared/experiments/python-repr.ts';
-import { isActive, isTerminal, type JobState } from '../../shared/jobs/job-state.ts';
 import type { Cause } from '../../shared/jobs/cause.ts';
-import { type ExperimentDoc, type JobDoc, SCHEMA_VERSION, type SubmissionDoc } from '../ports/documents.ts';
+import { isActive, isTerminal, type JobState } from '../../shared/jobs/job-state.ts';
+import {
+  type ExperimentDoc,
+  type JobDoc,
+  SCHEMA_VERSION,
+  type SubmissionDoc,
+} from '../ports/documents.ts';
 import { put, type Write } from '../ports/store.ts';
 import { configText } from './accept.ts';
 import type { CoreDeps } from './deps.ts';
@@ -42,8 +47,16 @@ export async function expandChunk(deps: CoreDeps, message: ExpandMessage): Promi
 export async function repairExpansion(deps: CoreDeps, submission: SubmissionDoc): Promise<void> {
   const outgoing: Outgoing[] = [];
   for (let from = 0; from < submission.chunks && outgoing.length < 100; from += 500) {
-    const chunks = Array.from({ length: Math.min(500, submission.chunks - from) }, (_, i) => from + i);
-    const records = await deps.store.get(chunks.map((chunk) => ({ collection: 'chunks', id: chunkId({ submissionId: submission.id, chunk }) })));
+    const chunks = Array.from(
+      { length: Math.min(500, submission.chunks - from) },
+      (_, i) => from + i,
+    );
+    const records = await deps.store.get(
+      chunks.map((chunk) => ({
+        collection: 'chunks',
+        id: chunkId({ submissionId: submission.id, chunk }),
+      })),
+    );
     for (const [at, record] of records.entries()) {
       const chunk = chunks[at];
       if (record === undefined && chunk !== undefined && outgoing.length < 100) {
@@ -59,18 +72,34 @@ function chunkId(message: ExpandMessage): string {
   return `${message.submissionId}-${message.chunk}`;
 }
 
-async function createChunk(deps: CoreDeps, submission: SubmissionDoc, chunk: number): Promise<void> {
+async function createChunk(
+  deps: CoreDeps,
+  submission: SubmissionDoc,
+  chunk: number,
+): Promise<void> {
   const config = await deps.configs.get(submission.id, () => configText(deps, submission.id));
   const points = pointsOf(submission, config, chunk);
   const experimentIds = [...new Set(points.map((point) => point.experimentId))];
-  const known = await deps.store.get(experimentIds.map((id) => ({ collection: 'experiments', id })));
+  const known = await deps.store.get(
+    experimentIds.map((id) => ({ collection: 'experiments', id })),
+  );
   const missing = new Set(experimentIds.filter((_, at) => known[at] === undefined));
   const writes: Write[] = [
-    put({ collection: 'chunks', id: chunkId({ submissionId: submission.id, chunk }) }, { schemaVersion: SCHEMA_VERSION, submissionId: submission.id, index: chunk }, 'absent'),
+    put(
+      { collection: 'chunks', id: chunkId({ submissionId: submission.id, chunk }) },
+      { schemaVersion: SCHEMA_VERSION, submissionId: submission.id, index: chunk },
+      'absent',
+    ),
   ];
   for (const point of points) {
     if (missing.delete(point.experimentId)) {
-      writes.push(put({ collection: 'experiments', id: point.experimentId }, experimentOf(submission, point), 'absent'));
+      writes.push(
+        put(
+          { collection: 'experiments', id: point.experimentId },
+          experimentOf(submission, point),
+          'absent',
+        ),
+      );
     }
     const job = jobOf(deps.clock.now(), submission, point);
     writes.push(put({ collection: 'jobs', id: job.id }, job, 'absent'));
@@ -81,7 +110,11 @@ async function createChunk(deps: CoreDeps, submission: SubmissionDoc, chunk: num
 function followUps(submission: SubmissionDoc, chunk: number): Outgoing[] {
   const children = [2 * chunk + 1, 2 * chunk + 2].filter((child) => child < submission.chunks);
   return [
-    ...children.map((child): Outgoing => ({ message: { kind: 'expand', submissionId: submission.id, chunk: child } })),
+    ...children.map(
+      (child): Outgoing => ({
+        message: { kind: 'expand', submissionId: submission.id, chunk: child },
+      }),
+    ),
     { message: { kind: 'drain', lane: submission.lane } },
   ];
 }
@@ -138,7 +171,10 @@ function experimentOf(submission: SubmissionDoc, point: Point): ExperimentDoc {
 }
 
 function jobOf(now: number, submission: SubmissionDoc, point: Point): JobDoc {
-  const accepted: Cause = { code: 'accepted', message: 'Accepted; waits for its environment and its turn.' };
+  const accepted: Cause = {
+    code: 'accepted',
+    message: 'Accepted; waits for its environment and its turn.',
+  };
   const failed = submission.endingState === 'FAILED' ? submission.endingCause : null;
   const state: JobState = failed === null ? 'QUEUED' : 'FAILED';
   const cause = failed ?? accepted;
@@ -185,7 +221,9 @@ async function finishExpansion(deps: CoreDeps, submissionId: string): Promise<vo
     if (submission.expanded) return;
     const done = await deps.store.count('chunksOfSubmission', { submissionId });
     if (done < submission.chunks) return;
-    await deps.store.commit([put(stored.key, { ...submission, expanded: true }, { version: stored.version })]);
+    await deps.store.commit([
+      put(stored.key, { ...submission, expanded: true }, { version: stored.version }),
+    ]);
     deps.log.info({ submissionId, jobs: submission.count }, 'submission expanded');
   });
 }

@@ -41,10 +41,13 @@ export function serve(waiting: readonly Waiting[], before: VirtualTimes, places:
 // A principal that returns starts at the lane's minimum: being away earns no credit. Who has nothing open is forgotten.
 function enter(waiting: readonly Waiting[], before: VirtualTimes): Record<string, number> {
   const principals = new Set(waiting.map(({ submission }) => submission.principal));
-  const present = [...principals].map((principal) => before[principal]).filter((time) => time !== undefined);
+  const present = [...principals]
+    .map((principal) => before[principal])
+    .filter((time) => time !== undefined);
   const minimum = present.length === 0 ? 0 : Math.min(...present);
   const times: Record<string, number> = {};
-  for (const principal of principals) times[principal] = Math.max(before[principal] ?? minimum, minimum) - minimum;
+  for (const principal of principals)
+    times[principal] = Math.max(before[principal] ?? minimum, minimum) - minimum;
   return times;
 }
 
@@ -58,10 +61,14 @@ function queuesByPrincipal(waiting: readonly Waiting[]): Map<string, Stored<'job
   return queues;
 }
 
-function leastServed(queues: ReadonlyMap<string, readonly unknown[]>, times: VirtualTimes): string | undefined {
+function leastServed(
+  queues: ReadonlyMap<string, readonly unknown[]>,
+  times: VirtualTimes,
+): string | undefined {
   let best: string | undefined;
   for (const [principal, queue] of queues) {
-    if (queue.length > 0 && (best === undefined || (times[principal] ?? 0) < (times[best] ?? 0))) best = principal;
+    if (queue.length > 0 && (best === undefined || (times[principal] ?? 0) < (times[best] ?? 0)))
+      best = principal;
   }
   return best;
 }

@@ -28,7 +28,15 @@ export function experimentIdOf(parts: {
   readonly mode: string;
 }): string {
   const { groupId, module, scriptArgs, flags, environment, mode } = parts;
-  return hashOf('experiment', groupId, module, JSON.stringify(scriptArgs), flags, environment, mode).slice(0, ID_LENGTH);
+  return hashOf(
+    'experiment',
+    groupId,
+    module,
+    JSON.stringify(scriptArgs),
+    flags,
+    environment,
+    mode,
+  ).slice(0, ID_LENGTH);
 }
 
 /** Job ids of one submission have one width, so that they sort by index. */

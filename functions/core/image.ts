@@ -1,5 +1,10 @@
 import { isAppError } from '../../shared/errors/app-error.ts';
-import { type BuildDoc, type RunTarget, SCHEMA_VERSION, type SubmissionDoc } from '../ports/documents.ts';
+import {
+  type BuildDoc,
+  type RunTarget,
+  SCHEMA_VERSION,
+  type SubmissionDoc,
+} from '../ports/documents.ts';
 import type { BuildProgress } from '../ports/image-builder.ts';
 import { put, type Stored } from '../ports/store.ts';
 import type { CoreDeps } from './deps.ts';
@@ -29,7 +34,10 @@ export async function prepareImage(deps: CoreDeps, submissionId: string): Promis
   if (outcome.kind === 'ready') {
     await markReady(deps, submissionId, outcome.venvKey);
   } else if (outcome.kind === 'failed') {
-    await requestEnding(deps, submissionId, { state: 'FAILED', cause: { code: 'image-failed', message: outcome.message } });
+    await requestEnding(deps, submissionId, {
+      state: 'FAILED',
+      cause: { code: 'image-failed', message: outcome.message },
+    });
   } else {
     const notBefore = deps.clock.now() + deps.timing.buildPollMs;
     await commitAndPublish(deps, [], [{ message: { kind: 'image', submissionId }, notBefore }]);
@@ -41,18 +49,27 @@ async function look(deps: CoreDeps, submission: SubmissionDoc): Promise<Outcome>
     return (await lookAtLayers(deps, submission)) ?? (await lookAtDependencies(deps, submission));
   } catch (error) {
     // What the builder says of these dependencies is final; anything else is tried again with the message.
-    if (!isAppError(error) || error.code === 'UNAVAILABLE' || error.code === 'STORE_BUSY') throw error;
+    if (!isAppError(error) || error.code === 'UNAVAILABLE' || error.code === 'STORE_BUSY')
+      throw error;
     return { kind: 'failed', message: sentence(error.message, error.hint ?? null) };
   }
 }
 
-async function lookAtLayers(deps: CoreDeps, submission: SubmissionDoc): Promise<Outcome | undefined> {
+async function lookAtLayers(
+  deps: CoreDeps,
+  submission: SubmissionDoc,
+): Promise<Outcome | undefined> {
   const diffIds = layersOf(submission);
   if (diffIds.length === 0) return undefined;
   const states = await deps.layers.check(diffIds);
   for (const [at, found] of states.entries()) {
-    if (found.state === 'failed') return { kind: 'failed', message: `Layer ${diffIds[at]} was refused: ${found.reason}` };
-    if (found.state === 'missing') return { kind: 'failed', message: `Layer ${diffIds[at]} is gone from the store; submit again.` };
+    if (found.state === 'failed')
+      return { kind: 'failed', message: `Layer ${diffIds[at]} was refused: ${found.reason}` };
+    if (found.state === 'missing')
+      return {
+        kind: 'failed',
+        message: `Layer ${diffIds[at]} is gone from the store; submit again.`,
+      };
   }
   return states.every((found) => found.state === 'verified') ? undefined : { kind: 'wait' };
 }
@@ -63,7 +80,11 @@ async function lookAtDependencies(deps: CoreDeps, submission: SubmissionDoc): Pr
   if (plan.ready) return { kind: 'ready', venvKey: plan.key };
   return retryStale(async () => {
     const build = await getOne(deps, 'builds', plan.key);
-    if (build === undefined || build.value.state === 'ready' || failedBefore(build.value, submission)) {
+    if (
+      build === undefined ||
+      build.value.state === 'ready' ||
+      failedBefore(build.value, submission)
+    ) {
       return startBuild(deps, { key: plan.key, submission, before: build });
     }
     if (build.value.state === 'failed') return failedOutcome(build.value);
@@ -76,7 +97,10 @@ function failedBefore(build: BuildDoc, submission: SubmissionDoc): boolean {
   return build.state === 'failed' && (build.finishedAt ?? 0) < submission.acceptedAt;
 }
 
-async function startBuild(deps: CoreDeps, start: { key: string; submission: SubmissionDoc; before: Stored<'builds'> | undefined }): Promise<Outcome> {
+async function startBuild(
+  deps: CoreDeps,
+  start: { key: string; submission: SubmissionDoc; before: Stored<'builds'> | undefined },
+): Promise<Outcome> {
   const { key, submission, before } = start;
   const attempt = (before?.value.attempt ?? 0) + 1;
   const build: BuildDoc = {
@@ -89,13 +113,23 @@ async function startBuild(deps: CoreDeps, start: { key: string; submission: Subm
     finishedAt: null,
     error: null,
   };
-  await deps.store.commit([put({ collection: 'builds', id: key }, build, before === undefined ? 'absent' : { version: before.version })]);
+  await deps.store.commit([
+    put(
+      { collection: 'builds', id: key },
+      build,
+      before === undefined ? 'absent' : { version: before.version },
+    ),
+  ]);
   await deps.builder.start({ key, attempt, dependencies: submission.dependencies });
   deps.log.info({ build: key, attempt, submissionId: submission.id }, 'build started');
   return { kind: 'wait' };
 }
 
-async function followBuild(deps: CoreDeps, build: Stored<'builds'>, submission: SubmissionDoc): Promise<Outcome> {
+async function followBuild(
+  deps: CoreDeps,
+  build: Stored<'builds'>,
+  submission: SubmissionDoc,
+): Promise<Outcome> {
   const { id: key, attempt, dependencies } = build.value;
   const progress = await deps.builder.poll(key, attempt);
   if (progress.state === 'building') return { kind: 'wait' };
@@ -126,13 +160,27 @@ function sentence(message: string, hint: string | null): string {
   return hint === null ? message : `${message} ${hint}`;
 }
 
-async function markReady(deps: CoreDeps, submissionId: string, venvKey: string | null): Promise<void> {
+async function markReady(
+  deps: CoreDeps,
+  submissionId: string,
+  venvKey: string | null,
+): Promise<void> {
   await retryStale(async () => {
     const stored = await getSubmission(deps, submissionId);
     const submission = stored.value;
     if (submission.imageState !== 'waiting' || submission.ending !== 'none') return;
     const run: RunTarget = { kind: 'workspace', venvKey, layers: submission.codeLayers };
-    const ready: SubmissionDoc = { ...submission, imageState: 'ready', run, buildId: venvKey, openLane: submission.lane };
-    await commitAndPublish(deps, [put(stored.key, ready, { version: stored.version })], [{ message: { kind: 'drain', lane: submission.lane } }]);
+    const ready: SubmissionDoc = {
+      ...submission,
+      imageState: 'ready',
+      run,
+      buildId: venvKey,
+      openLane: submission.lane,
+    };
+    await commitAndPublish(
+      deps,
+      [put(stored.key, ready, { version: stored.version })],
+      [{ message: { kind: 'drain', lane: submission.lane } }],
+    );
   });
 }

@@ -1,5 +1,5 @@
-import { AppError } from '../../shared/errors/app-error.ts';
 import { LIMITS } from '../../shared/api/limits.ts';
+import { AppError } from '../../shared/errors/app-error.ts';
 import type { Cause } from '../../shared/jobs/cause.ts';
 import { isActive, isLegalMove, isTerminal, type JobState } from '../../shared/jobs/job-state.ts';
 import type { JobDoc, Move } from '../ports/documents.ts';
@@ -8,7 +8,12 @@ import type { JobDoc, Move } from '../ports/documents.ts';
 type Changes = Partial<Omit<JobDoc, 'state' | 'live' | 'active' | 'history' | 'cause'>>;
 
 /** The job after a legal move, with its history. Throws on an illegal one: that is a bug. */
-export function moved(job: JobDoc, to: JobState, at: number, cause: Cause, changes: Changes = {}): JobDoc {
+export function moved(
+  job: JobDoc,
+  move: { readonly to: JobState; readonly at: number; readonly cause: Cause },
+  changes: Changes = {},
+): JobDoc {
+  const { to, at, cause } = move;
   if (!isLegalMove(job.state, to)) {
     throw new AppError('INTERNAL', `Job ${job.id} cannot move from ${job.state} to ${to}.`, {
       context: { jobId: job.id, from: job.state, to },
@@ -17,7 +22,9 @@ export function moved(job: JobDoc, to: JobState, at: number, cause: Cause, chang
   const terminal = isTerminal(to);
   return {
     ...job,
-    ...(to === 'SUBMITTING' ? {} : { claim: null, claimUntil: 0 }),
+    // A job that goes back to waiting keeps its claim's epoch: the next claim must be told from the last.
+    ...(to === 'SUBMITTING' || to === 'QUEUED' ? {} : { claim: null }),
+    ...(to === 'SUBMITTING' ? {} : { claimUntil: 0 }),
     ...(terminal ? { finishedAt: at } : {}),
     ...(to === 'UNKNOWN' ? {} : { missedAt: null }),
     ...changes,
@@ -30,8 +37,18 @@ export function moved(job: JobDoc, to: JobState, at: number, cause: Cause, chang
 }
 
 /** The job with a note in its history that moves nothing. */
-export function noted(job: JobDoc, at: number, cause: Cause, changes: Changes = {}): JobDoc {
-  return { ...job, ...changes, cause, history: appended(job.history, { at, from: job.state, to: job.state, cause }) };
+export function noted(
+  job: JobDoc,
+  note: { readonly at: number; readonly cause: Cause },
+  changes: Changes = {},
+): JobDoc {
+  const { at, cause } = note;
+  return {
+    ...job,
+    ...changes,
+    cause,
+    history: appended(job.history, { at, from: job.state, to: job.state, cause }),
+  };
 }
 
 // The first move (acceptance) and the newest ones tell the story; the middle goes first.

@@ -18,7 +18,11 @@ export async function takeLease(deps: CoreDeps, laneId: string): Promise<Lease |
   if (lane === undefined || lane.value.leaseUntil > deps.clock.now()) return undefined;
   const holder = deps.random.id();
   const lease: Lease = { holder, lane, times: lane.value.virtualTimes };
-  const taken = await writeLane(deps, lease, { leaseHolder: holder, epoch: lane.value.epoch + 1, leaseUntil: deps.clock.now() + deps.timing.leaseMs });
+  const taken = await writeLane(deps, lease, {
+    leaseHolder: holder,
+    epoch: lane.value.epoch + 1,
+    leaseUntil: deps.clock.now() + deps.timing.leaseMs,
+  });
   return taken ? lease : undefined;
 }
 
@@ -38,7 +42,11 @@ export async function releaseLease(deps: CoreDeps, lease: Lease): Promise<void> 
  * Reserves tokens of a lane with a rate: at most `wanted`, at most `blockMs` worth, never reaching back into an earlier block (a
  * takeover counts that as spent). Undefined when the lease was lost.
  */
-export async function reserveBlock(deps: CoreDeps, lease: Lease, wanted: number): Promise<TokenBlock | undefined> {
+export async function reserveBlock(
+  deps: CoreDeps,
+  lease: Lease,
+  wanted: number,
+): Promise<TokenBlock | undefined> {
   const { policy, block: before } = lease.lane.value;
   const intervalMs = 60_000 / (policy.ratePerMinute ?? 60_000);
   const count = Math.max(1, Math.min(wanted, Math.floor(deps.timing.blockMs / intervalMs)));
@@ -47,7 +55,11 @@ export async function reserveBlock(deps: CoreDeps, lease: Lease, wanted: number)
   return (await writeLane(deps, lease, { block })) ? block : undefined;
 }
 
-async function writeLane(deps: CoreDeps, lease: Lease, changes: Partial<LaneDoc>): Promise<boolean> {
+async function writeLane(
+  deps: CoreDeps,
+  lease: Lease,
+  changes: Partial<LaneDoc>,
+): Promise<boolean> {
   const value: LaneDoc = { ...lease.lane.value, ...changes, virtualTimes: lease.times };
   try {
     await deps.store.commit([put(lease.lane.key, value, { version: lease.lane.version })]);
@@ -56,7 +68,12 @@ async function writeLane(deps: CoreDeps, lease: Lease, changes: Partial<LaneDoc>
     throw error;
   }
   const written = await getOne(deps, 'lanes', value.id);
-  if (written === undefined || written.value.leaseHolder !== value.leaseHolder || written.value.epoch !== value.epoch) return false;
+  if (
+    written === undefined ||
+    written.value.leaseHolder !== value.leaseHolder ||
+    written.value.epoch !== value.epoch
+  )
+    return false;
   lease.lane = written;
   return true;
 }

@@ -6,7 +6,11 @@ import type { Cursor, Key, Store, Stored } from '../ports/store.ts';
 type StoreDeps = { readonly store: Store };
 
 /** One document, or undefined. */
-export async function getOne<C extends Collection>(deps: StoreDeps, collection: C, id: string): Promise<Stored<C> | undefined> {
+export async function getOne<C extends Collection>(
+  deps: StoreDeps,
+  collection: C,
+  id: string,
+): Promise<Stored<C> | undefined> {
   const [found] = await deps.store.get([{ collection, id } satisfies Key<C>]);
   return found;
 }
@@ -22,7 +26,9 @@ export async function getSubmission(deps: StoreDeps, id: string): Promise<Stored
 export async function getJob(deps: StoreDeps, id: string): Promise<Stored<'jobs'>> {
   const found = await getOne(deps, 'jobs', id);
   if (found === undefined) {
-    throw new AppError('JOB_NOT_FOUND', `No job ${id}.`, { hint: 'List yours with: caliban status' });
+    throw new AppError('JOB_NOT_FOUND', `No job ${id}.`, {
+      hint: 'List yours with: caliban status',
+    });
   }
   return found;
 }
@@ -35,7 +41,10 @@ export async function* everyOf<Q extends QueryName>(
 ): AsyncGenerator<Stored<QueryCollection<Q>>, void> {
   let after: Cursor | undefined;
   do {
-    const page = await deps.store.list(query, params, { limit: 200, ...(after === undefined ? {} : { after }) });
+    const page = await deps.store.list(query, params, {
+      limit: 200,
+      ...(after === undefined ? {} : { after }),
+    });
     yield* page.items;
     after = page.next;
   } while (after !== undefined);

@@ -14,7 +14,9 @@ export async function retryStale<T>(step: () => Promise<T>): Promise<T> {
     } catch (error) {
       if (!(error instanceof StaleVersion)) throw error;
       if (attempt === ATTEMPTS) {
-        throw new AppError('STORE_BUSY', `Lost ${ATTEMPTS} races for ${error.message}.`, { cause: error });
+        throw new AppError('STORE_BUSY', `Lost ${ATTEMPTS} races for ${error.message}.`, {
+          cause: error,
+        });
       }
     }
   }

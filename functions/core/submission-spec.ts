@@ -1,7 +1,10 @@
-import { AppError } from '../../shared/errors/app-error.ts';
-import type { SubmissionSpec } from '../../shared/api/submissions.ts';
 import { LIMITS } from '../../shared/api/limits.ts';
-import { type ExperimentConfig, parseExperimentConfig } from '../../shared/experiments/config-model.ts';
+import type { SubmissionSpec } from '../../shared/api/submissions.ts';
+import { AppError } from '../../shared/errors/app-error.ts';
+import {
+  type ExperimentConfig,
+  parseExperimentConfig,
+} from '../../shared/experiments/config-model.ts';
 import { countWithin } from '../../shared/experiments/expand.ts';
 import type { CoreDeps, LaneSetting } from './deps.ts';
 
@@ -20,7 +23,11 @@ export interface CheckedSpec {
  * Checks everything that can be wrong with a request before anything is written. Throws AppErrors that name value,
  * limit and fix: CONFIG_*, LIMIT_EXCEEDED, PLATFORM_UNSUPPORTED, LAYER_*.
  */
-export async function checkSpec(deps: CoreDeps, spec: SubmissionSpec, layers: 'must-exist' | 'may-miss'): Promise<CheckedSpec> {
+export async function checkSpec(
+  deps: CoreDeps,
+  spec: SubmissionSpec,
+  layers: 'must-exist' | 'may-miss',
+): Promise<CheckedSpec> {
   const lane = chooseLane(deps, spec);
   refuseWhatThePlatformLacks(lane, spec);
   if (layers === 'must-exist') await requireLayers(deps, layersOf(spec));
@@ -30,7 +37,10 @@ export async function checkSpec(deps: CoreDeps, spec: SubmissionSpec, layers: 'm
 }
 
 /** Every layer a submission needs, code first. */
-export function layersOf(spec: Pick<SubmissionSpec, 'codeLayers' | 'dependencies'>): readonly string[] {
+export function layersOf(spec: {
+  readonly codeLayers: readonly string[];
+  readonly dependencies: { readonly layer: string | null };
+}): readonly string[] {
   const { layer } = spec.dependencies;
   return layer === null ? spec.codeLayers : [...spec.codeLayers, layer];
 }
@@ -49,9 +59,13 @@ function chooseLane(deps: CoreDeps, spec: SubmissionSpec): LaneSetting {
 function refuseWhatThePlatformLacks(lane: LaneSetting, spec: SubmissionSpec): void {
   if (lane.platform !== 'process') return;
   if (spec.image !== null) {
-    throw new AppError('PLATFORM_UNSUPPORTED', `The process platform runs no images, so it cannot take ${spec.image}.`, {
-      hint: 'Leave out --image_tag, or use a service whose platform runs containers.',
-    });
+    throw new AppError(
+      'PLATFORM_UNSUPPORTED',
+      `The process platform runs no images, so it cannot take ${spec.image}.`,
+      {
+        hint: 'Leave out --image_tag, or use a service whose platform runs containers.',
+      },
+    );
   }
   if (spec.codeLayers.length === 0) {
     throw new AppError('REQUEST_INVALID', 'codeLayers is empty: there is no code to run.', {
@@ -71,7 +85,9 @@ async function requireLayers(deps: CoreDeps, diffIds: readonly string[]): Promis
       });
     }
     if (found.state === 'failed') {
-      throw new AppError('LAYER_INVALID', `Layer ${diffId} was refused: ${found.reason}`, { context: { diffId } });
+      throw new AppError('LAYER_INVALID', `Layer ${diffId} was refused: ${found.reason}`, {
+        context: { diffId },
+      });
     }
   }
 }
@@ -80,10 +96,17 @@ async function configTextOf(deps: CoreDeps, spec: SubmissionSpec): Promise<strin
   if (spec.configLayer !== null) return readConfigLayer(deps, spec.configLayer);
   const text = spec.config ?? NO_CONFIG;
   // UTF-8 is at most three times the UTF-16 length, so most texts need no encoding to be measured.
-  if (text.length * 3 > LIMITS.inlineConfigBytes && Buffer.byteLength(text) > LIMITS.inlineConfigBytes) {
-    throw new AppError('CONFIG_TOO_LARGE', `The experiment config has ${Buffer.byteLength(text)} bytes; inline the limit is ${LIMITS.inlineConfigBytes}.`, {
-      hint: 'Upload it as a layer that holds config.json and send configLayer.',
-    });
+  if (
+    text.length * 3 > LIMITS.inlineConfigBytes &&
+    Buffer.byteLength(text) > LIMITS.inlineConfigBytes
+  ) {
+    throw new AppError(
+      'CONFIG_TOO_LARGE',
+      `The experiment config has ${Buffer.byteLength(text)} bytes; inline the limit is ${LIMITS.inlineConfigBytes}.`,
+      {
+        hint: 'Upload it as a layer that holds config.json and send configLayer.',
+      },
+    );
   }
   return text;
 }
@@ -92,7 +115,9 @@ async function readConfigLayer(deps: CoreDeps, diffId: string): Promise<string> 
   await requireLayers(deps, [diffId]);
   const bytes = await deps.layers.readFile(diffId, CONFIG_FILE, LIMITS.configBytes);
   if (bytes === undefined) {
-    throw new AppError('CONFIG_INVALID', `Layer ${diffId} holds no ${CONFIG_FILE}.`, { context: { diffId } });
+    throw new AppError('CONFIG_INVALID', `Layer ${diffId} holds no ${CONFIG_FILE}.`, {
+      context: { diffId },
+    });
   }
   return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
 }

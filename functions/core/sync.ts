@@ -30,16 +30,23 @@ export async function syncLane(deps: CoreDeps, laneId: string, full: boolean): P
   if (platform === undefined) return { moved: 0, groups: new Set() };
   const startedAt = deps.clock.now();
   const before = await getOne(deps, 'syncs', laneId);
-  const since = Math.max(0, (before?.value.syncedAt ?? 0) - platform.listLagMs - deps.timing.skewMs);
+  const since = Math.max(
+    0,
+    (before?.value.syncedAt ?? 0) - platform.listLagMs - deps.timing.skewMs,
+  );
   const pass: Pass = { deps, platform, laneId, seen: new Set(), groups: new Set(), moved: 0 };
   let cursor: string | null = null;
   do {
-    const page: { items: readonly Observation[]; next: string | null } = await platform.list(laneId, since, cursor);
+    const page: { items: readonly Observation[]; next: string | null } = await platform.list(
+      laneId,
+      since,
+      cursor,
+    );
     await applyPage(pass, page.items);
     cursor = page.next;
   } while (cursor !== null);
   if (full) await lookUpMissing(pass);
-  await markSynced(deps, before, laneId, startedAt);
+  await markSynced(deps, before, { id: laneId, at: startedAt });
   return pass;
 }
 
@@ -56,7 +63,11 @@ async function applyPage(pass: Pass, observations: readonly Observation[]): Prom
   for (let from = 0; from < observations.length; from += MOVES_PER_COMMIT) {
     const some = observations.slice(from, from + MOVES_PER_COMMIT);
     const ids = [...new Set(some.map(({ jobId }) => jobId))];
-    const jobs = new Map((await pass.deps.store.get(ids.map((id) => ({ collection: 'jobs' as const, id })))).filter((job) => job !== undefined).map((job) => [job.value.id, job]));
+    const jobs = new Map(
+      (await pass.deps.store.get(ids.map((id) => ({ collection: 'jobs' as const, id }))))
+        .filter((job) => job !== undefined)
+        .map((job) => [job.value.id, job]),
+    );
     const moves: Move[] = [];
     for (const observation of some) {
       pass.seen.add(observation.jobId);
@@ -85,14 +96,20 @@ async function applied(pass: Pass, job: JobDoc, seen: Observation): Promise<JobD
   if (seen.ref !== job.ref) {
     if (!lives) return undefined;
     await cancel(pass, seen.ref);
-    return isTerminal(job.state) ? undefined : noted(job, pass.deps.clock.now(), duplicateCause(job, seen));
+    return isTerminal(job.state)
+      ? undefined
+      : noted(job, { at: pass.deps.clock.now(), cause: duplicateCause(job, seen) });
   }
-  if (lives && (job.stopRequestedAt !== null || isTerminal(job.state))) await cancel(pass, seen.ref);
+  if (lives && (job.stopRequestedAt !== null || isTerminal(job.state)))
+    await cancel(pass, seen.ref);
   return observed(pass.deps, job, seen);
 }
 
 function duplicateCause(job: JobDoc, seen: Observation): Cause {
-  return { code: 'platform', message: `A second platform job ${seen.ref} of attempt ${seen.attempt} appeared beside ${job.ref}; it was cancelled.` };
+  return {
+    code: 'platform',
+    message: `A second platform job ${seen.ref} of attempt ${seen.attempt} appeared beside ${job.ref}; it was cancelled.`,
+  };
 }
 
 async function cancel(pass: Pass, ref: string): Promise<void> {
@@ -106,21 +123,31 @@ async function cancel(pass: Pass, ref: string): Promise<void> {
 /** The job as the platform reports it, or undefined when that is what we hold or no legal move. */
 function observed(deps: CoreDeps, job: JobDoc, seen: Observation): JobDoc | undefined {
   if (!isLegalMove(job.state, seen.state)) return undefined;
-  return moved(job, seen.state, deps.clock.now(), seen.cause, {
-    startedAt: seen.startedAt ?? job.startedAt,
-    exitCode: seen.exitCode,
-    ...(seen.finishedAt === null ? {} : { finishedAt: seen.finishedAt }),
-  });
+  return moved(
+    job,
+    { to: seen.state, at: deps.clock.now(), cause: seen.cause },
+    {
+      startedAt: seen.startedAt ?? job.startedAt,
+      exitCode: seen.exitCode,
+      ...(seen.finishedAt === null ? {} : { finishedAt: seen.finishedAt }),
+    },
+  );
 }
 
 // Places that came free wake the drainer in the same commit. Of a batch that lost a race each job is tried by itself.
 async function commitMoves(pass: Pass, moves: readonly Move[]): Promise<void> {
   if (moves.length === 0) return;
   const latest = new Map(moves.map((move) => [move.job.value.id, move]));
-  const writes = [...latest.values()].map(({ job, after }): Write => put(job.key, after, { version: job.version }));
+  const writes = [...latest.values()].map(
+    ({ job, after }): Write => put(job.key, after, { version: job.version }),
+  );
   const freed = moves.some(({ after }) => !after.active);
   try {
-    await commitAndPublish(pass.deps, writes, freed ? [{ message: { kind: 'drain', lane: pass.laneId } }] : []);
+    await commitAndPublish(
+      pass.deps,
+      writes,
+      freed ? [{ message: { kind: 'drain', lane: pass.laneId } }] : [],
+    );
     for (const { after } of latest.values()) count(pass, after);
   } catch (error) {
     if (!(error instanceof StaleVersion)) throw error;
@@ -133,7 +160,11 @@ async function moveAlone(pass: Pass, move: Move): Promise<void> {
     const job = await getJob(pass.deps, move.job.value.id);
     const after = await applied(pass, job.value, move.observation);
     if (after === undefined) return;
-    await commitAndPublish(pass.deps, [put(job.key, after, { version: job.version })], after.active ? [] : [{ message: { kind: 'drain', lane: pass.laneId } }]);
+    await commitAndPublish(
+      pass.deps,
+      [put(job.key, after, { version: job.version })],
+      after.active ? [] : [{ message: { kind: 'drain', lane: pass.laneId } }],
+    );
     count(pass, after);
   });
 }
@@ -145,11 +176,15 @@ function count(pass: Pass, job: JobDoc): void {
 
 async function lookUpMissing(pass: Pass): Promise<void> {
   const { deps } = pass;
-  for await (const stored of everyOf(deps, 'activeJobsOfLane', { lane: pass.laneId, active: true })) {
+  for await (const stored of everyOf(deps, 'activeJobsOfLane', {
+    lane: pass.laneId,
+    active: true,
+  })) {
     const job = stored.value;
     const quietSince = job.history.at(-1)?.at ?? job.createdAt;
     if (job.ref === null || pass.seen.has(job.id)) continue;
-    if (deps.clock.now() - quietSince < deps.timing.missingAfterMs + pass.platform.listLagMs) continue;
+    if (deps.clock.now() - quietSince < deps.timing.missingAfterMs + pass.platform.listLagMs)
+      continue;
     const found = await pass.platform.find(job.id);
     if (found.some(({ ref }) => ref === job.ref)) await applyPage(pass, found);
     else await moveMissing(pass, stored);
@@ -162,18 +197,43 @@ async function moveMissing(pass: Pass, stored: Stored<'jobs'>): Promise<void> {
   const now = deps.clock.now();
   const missedAt = job.missedAt ?? now;
   if (job.state !== 'UNKNOWN') {
-    const cause: Cause = { code: 'lost', message: `${job.platform} does not know ${job.ref} any more; it is looked for again for 7 days.` };
-    await commitQuietly(deps, put(stored.key, moved(job, 'UNKNOWN', now, cause, { missedAt }), { version: stored.version }));
+    const cause: Cause = {
+      code: 'lost',
+      message: `${job.platform} does not know ${job.ref} any more; it is looked for again for 7 days.`,
+    };
+    await commitQuietly(
+      deps,
+      put(stored.key, moved(job, { to: 'UNKNOWN', at: now, cause: cause }, { missedAt }), {
+        version: stored.version,
+      }),
+    );
   } else if (now - missedAt >= deps.timing.lostAfterMs) {
     const cause: Cause = { code: 'lost', message: 'Lost by the platform: not seen for 7 days.' };
-    await commitQuietly(deps, put(stored.key, moved(job, 'FAILED', now, cause), { version: stored.version }));
+    await commitQuietly(
+      deps,
+      put(stored.key, moved(job, { to: 'FAILED', at: now, cause: cause }), {
+        version: stored.version,
+      }),
+    );
   }
 }
 
-async function markSynced(deps: CoreDeps, before: Stored<'syncs'> | undefined, laneId: string, at: number): Promise<void> {
+async function markSynced(
+  deps: CoreDeps,
+  before: Stored<'syncs'> | undefined,
+  pass: { readonly id: string; readonly at: number },
+): Promise<void> {
+  const { id, at } = pass;
   if (before !== undefined && at - before.value.syncedAt < SYNC_WRITE_EVERY_MS) return;
-  const doc = { schemaVersion: SCHEMA_VERSION, id: laneId, syncedAt: at };
-  await commitQuietly(deps, put({ collection: 'syncs', id: laneId }, doc, before === undefined ? 'absent' : { version: before.version }));
+  const doc = { schemaVersion: SCHEMA_VERSION, id, syncedAt: at };
+  await commitQuietly(
+    deps,
+    put(
+      { collection: 'syncs', id },
+      doc,
+      before === undefined ? 'absent' : { version: before.version },
+    ),
+  );
 }
 
 // Whoever came first said the same or knows better.

@@ -30,6 +30,7 @@ export const SAMPLES: Documents = {
       layer: 'sha256:bb',
       requirements: 'requirements.txt',
     },
+    environment: { id: 'abcd1234', mode: 'cpu', path: '~/mnist', extraDirs: [] },
     platform: 'process',
     lane: 'process',
     count: 2,
@@ -58,6 +59,7 @@ export const SAMPLES: Documents = {
     id: 'e1',
     groupId: 'g1',
     owner: 'ada',
+    environment: { id: 'abcd1234', mode: 'cpu', path: '~/mnist', extraDirs: [] },
     module: 'trainer.train',
     scriptPath: 'trainer/train.py',
     scriptArgs: [],
@@ -108,7 +110,6 @@ export const SAMPLES: Documents = {
     block: null,
     virtualTimes: { ada: 1 },
     createdAt: 1_700_000_000_000,
-    syncedAt: 0,
   },
   builds: {
     schemaVersion: 1,
@@ -141,7 +142,9 @@ export const SAMPLES: Documents = {
       STOPPED: 0,
     },
     computedAt: 1_700_000_000_000,
+    settled: false,
   },
+  syncs: { schemaVersion: 1, id: 'process', syncedAt: 1_700_000_000_000 },
   outbox: {
     schemaVersion: 1,
     message: { kind: 'drain', lane: 'process' },
