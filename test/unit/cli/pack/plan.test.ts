@@ -171,7 +171,7 @@ describe('.dockerignore', () => {
     ]);
   });
 
-  test('a directory that is ignored whole is not entered: a socket in it does no harm', async ({
+  test('a directory that is ignored whole is not entered: what could not be packed does no harm there', async ({
     expect,
   }) => {
     const contextDir = aProject({

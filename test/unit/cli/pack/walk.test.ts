@@ -2,7 +2,6 @@ import { chmodSync, linkSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, onTestFinished, test } from 'vitest';
-import { parseDockerignore } from '../../../../cli/pack/dockerignore.ts';
 import { aFolder, aProject, asNobody, aTree, tool } from './a-project.ts';
 
 describe('links', () => {
@@ -129,5 +128,4 @@ test('a wide and deep tree is listed whole', async ({ expect }) => {
     .filter(({ kind }) => kind === 'file')
     .map(({ path }) => path.replace('usr/app/', ''));
   expect(new Set(files)).toEqual(new Set(paths));
-  expect(parseDockerignore('').mayKeepBelow('d1')).toBe(false);
 });
