@@ -94,7 +94,9 @@ function refuseOutside(word: string): void {
 async function notFound(contextDir: string, word: string): Promise<AppError> {
   if (word !== '' && (await isDirectory(contextDir, word))) return isFolder(contextDir, word);
   const asModule =
-    !(word.includes('/') || /\.(py|sh)$/.test(word)) && isPlainPath(moduleToPath(word));
+    word !== '' &&
+    !(word.includes('/') || /\.(py|sh)$/.test(word)) &&
+    isPlainPath(moduleToPath(word));
   const path = asModule ? moduleToPath(word) : posix.normalize(word);
   const folder = posix.dirname(path);
   const hint = await nearest(contextDir, { word, path, asModule });

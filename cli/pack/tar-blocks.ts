@@ -1,6 +1,6 @@
-import { constants } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { closeSync, constants, fstatSync, open, read } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { errorCode } from './error-code.ts';
 import { forEachBounded } from './for-each-bounded.ts';
 import type { FileEntry, LayerTree } from './layer-tree.ts';
@@ -8,7 +8,7 @@ import { changedWhilePacked, packRefusal } from './refusal.ts';
 import { TAR_BLOCK, tarHeader, tarPadding } from './tar-header.ts';
 
 /** A stretch of a file and where it goes in its chunk. */
-interface Read {
+interface Stretch {
   readonly file: FileEntry;
   readonly position: number;
   readonly at: number;
@@ -18,7 +18,7 @@ interface Read {
 interface Chunk {
   length: number;
   readonly headers: { readonly at: number; readonly bytes: Buffer }[];
-  readonly reads: Read[];
+  readonly reads: Stretch[];
 }
 
 /** A multiple of TAR_BLOCK, so that no content is padded across chunks. */
@@ -111,41 +111,50 @@ function emptyChunk(): Chunk {
 
 async function fill(chunk: Chunk, buffer: Buffer, contextDir: string): Promise<number> {
   for (const { at, bytes } of chunk.headers) bytes.copy(buffer, at);
-  await forEachBounded(chunk.reads, READERS, async (read) => {
-    const end = read.at + read.length;
-    await readInto(buffer.subarray(read.at, end), read, contextDir);
-    buffer.fill(0, end, end + tarPadding(read.length));
+  await forEachBounded(chunk.reads, READERS, async (stretch) => {
+    const end = stretch.at + stretch.length;
+    await readInto(buffer.subarray(stretch.at, end), stretch, contextDir);
+    buffer.fill(0, end, end + tarPadding(stretch.length));
   });
   return chunk.length;
 }
 
-async function readInto(target: Buffer, read: Read, contextDir: string): Promise<void> {
+const openAsync = promisify(open);
+const readAsync = promisify(read);
+
+/**
+ * Opening and reading wait for the disk and go to the thread pool; the size and the closing of an open file do not, and
+ * doing them here halves the time a tree of small files takes.
+ */
+async function readInto(target: Buffer, stretch: Stretch, contextDir: string): Promise<void> {
+  const { file } = stretch;
   try {
     // Not following links and not blocking: the file may have become a link or a pipe since the walk.
     const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-    const handle = await open(join(contextDir, read.file.from), flags);
+    const descriptor = await openAsync(join(contextDir, file.from), flags);
     try {
-      await readWhole(handle, target, read);
+      await readWhole(descriptor, target, stretch);
+      if (fstatSync(descriptor).size !== file.size) throw changedWhilePacked(file.from);
     } finally {
-      await handle.close();
+      closeSync(descriptor);
     }
   } catch (error) {
-    throw readFailure(read.file.from, error);
+    throw readFailure(file.from, error);
   }
 }
 
 async function readWhole(
-  handle: FileHandle,
+  descriptor: number,
   target: Buffer,
-  { file, position }: Read,
+  { file, position }: Stretch,
 ): Promise<void> {
   let done = 0;
   while (done < target.length) {
-    const { bytesRead } = await handle.read(target, done, target.length - done, position + done);
+    const left = target.length - done;
+    const { bytesRead } = await readAsync(descriptor, target, done, left, position + done);
     if (bytesRead === 0) throw changedWhilePacked(file.from);
     done += bytesRead;
   }
-  if ((await handle.stat()).size !== file.size) throw changedWhilePacked(file.from);
 }
 
 /** What a system error says about the file: it is no longer what was walked, or it cannot be read. */

@@ -6,7 +6,7 @@ export const TAR_BLOCK = 512;
 const NAME_LENGTH = 100;
 const MAX_OCTAL_SIZE = 0o77777777777;
 
-/** The fixed user of our images (design: 1000:1000). */
+/** 1000 in octal: uid and gid of the fixed user of our images. */
 const OWNER = '0001750\0';
 
 /**

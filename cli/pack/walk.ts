@@ -1,6 +1,6 @@
 import type { Dirent } from 'node:fs';
 import { lstat, readdir, readlink, realpath } from 'node:fs/promises';
-import { dirname, join, posix } from 'node:path';
+import { join, posix } from 'node:path';
 import type { IgnoreRules, IgnoreVerdict } from './dockerignore.ts';
 import { verdictFromTop } from './dockerignore.ts';
 import { errorCode } from './error-code.ts';
@@ -168,7 +168,7 @@ async function leaves(
   const reason = `is a link that leaves the current directory (${target})`;
   if (isOutside(posix.join(posix.dirname(from), target))) return reason;
   // A link to nothing is kept as it is: its text stays inside.
-  const real = await realpath(join(contextDir, dirname(from), target)).catch(() => undefined);
+  const real = await realpath(join(contextDir, from)).catch(() => undefined);
   return real === undefined || isInside(contextDir, real) ? undefined : reason;
 }
 
