@@ -1,0 +1,274 @@
+import { isDeepStrictEqual } from 'node:util';
+import { countsOf } from '../../functions/core/counts.ts';
+import { requestEnding, stopEnding, stopJob } from '../../functions/core/ending.ts';
+import type { SubmissionDoc } from '../../functions/ports/documents.ts';
+import type { SubmissionSpec } from '../../shared/api/submissions.ts';
+import { JOB_STATES } from '../../shared/jobs/job-state.ts';
+import { FAIR, stormOf } from './faults.ts';
+import { Invariants } from './invariants.ts';
+import { SimPlatform } from './sim-platform.ts';
+import { SimService } from './sim-service.ts';
+import { World } from './world.ts';
+
+const STORM_MS = 8 * 60_000;
+const FAIR_MS = 6 * 3_600_000;
+const MAX_ACTIVE = 5;
+
+/** What a client asked for, and every reply it got. */
+interface Asked {
+  readonly principal: string;
+  readonly key: string;
+  readonly spec: SubmissionSpec;
+  /** The flags of each experiment, by a naive product. */
+  readonly expected: readonly string[];
+  readonly replies: SubmissionDoc[];
+  stopAskedFor: boolean;
+}
+
+/** Plays one seed: a storm of faults, then fair weather until everything ended. Returns the first broken promise, or undefined. */
+export async function runSeed(seed: number): Promise<string | undefined> {
+  const world = new World(seed);
+  const invariants = new Invariants(world, 2 * MAX_ACTIVE + 6);
+  const ownNames = world.chance(0.3);
+  const ratePerMinute = world.pick([null, 30, 60, 120]);
+  const platform: SimPlatform = new SimPlatform(world, {
+    kind: 'vertex',
+    createDeadlineMs: 15_000,
+    listLagMs: world.pick([0, 5_000, 30_000]),
+    ownNames,
+    refuse: () => service.rates.refuse,
+  });
+  const lane = {
+    id: 'lane',
+    platform: 'vertex',
+    policy: { ratePerMinute, maxActive: MAX_ACTIVE },
+  } as const;
+  // A short lease makes drainers overlap.
+  const leaseMs = world.pick([70_000, 70_000, 5_000]);
+  const service: SimService = new SimService({
+    world,
+    platform,
+    lane,
+    observer: invariants,
+    timing: { leaseMs },
+  });
+  service.rates = stormOf(world);
+  service.schedule();
+  service.scheduleSync();
+  const asked = scheduleClients(world, service);
+  await world.run(STORM_MS, () => invariants.firstBroken() !== undefined);
+  service.rates = FAIR;
+  const ended = await world.run(
+    FAIR_MS,
+    () =>
+      invariants.firstBroken() !== undefined ||
+      (asked.every(({ replies }) => replies.length > 0) &&
+        invariants.allEnded() &&
+        platform.alive().length === 0),
+  );
+  const broken = invariants.firstBroken();
+  if (broken !== undefined) return broken;
+  if (!ended)
+    return `I3: not everything ended in ${FAIR_MS / 3_600_000} fair hours: ${unfinished(invariants)}`;
+  checkEnd({ service, invariants, asked, ratePerMinute });
+  await checkCounts(service, invariants);
+  return invariants.firstBroken();
+}
+
+function unfinished(invariants: Invariants): string {
+  const jobs = [...invariants.jobs.values()]
+    .filter(({ live }) => live)
+    .map(({ id, state }) => `${id} ${state}`);
+  const submissions = [...invariants.submissions.values()]
+    .filter(({ expanded, ending }) => !expanded || ending === 'requested')
+    .map(({ id, ending, imageState }) => `${id} ${ending} ${imageState}`);
+  return [...jobs, ...submissions].slice(0, 5).join(', ');
+}
+
+function scheduleClients(world: World, service: SimService): Asked[] {
+  const asked: Asked[] = [];
+  const submissions = world.between(1, 4);
+  for (let index = 0; index < submissions; index++) {
+    const size = world.pick([1, 3, 12, 40, index === 0 ? 450 : 7]);
+    const each = askedFor(world, index, size);
+    asked.push(each);
+    world.after(index === 0 ? 0 : world.between(0, 120_000), () =>
+      submitUntilAnswered(world, service, each),
+    );
+    if (world.chance(0.2))
+      world.after(world.between(100, 200_000), () => submitUntilAnswered(world, service, each));
+    if (world.chance(0.3))
+      world.after(world.between(100, 300_000), () => stopUntilAnswered(world, service, each));
+    if (world.chance(0.2))
+      world.after(world.between(5_000, 300_000), () => stopOneJob(world, service));
+  }
+  return asked;
+}
+
+function askedFor(world: World, index: number, size: number): Asked {
+  const values = Array.from({ length: size }, (_, at) => at);
+  const requirements = world.chance(0.5) ? `requirements-${world.between(0, 1)}` : null;
+  return {
+    principal: world.pick(['ada', 'bob', 'eve']),
+    key: `key-${index}`,
+    spec: {
+      schemaVersion: 1,
+      module: 'train.py',
+      scriptPath: 'train.py',
+      command: ['python', 'train.py'],
+      scriptArgs: [],
+      config: JSON.stringify({ lr: 1, seed: values }),
+      configLayer: null,
+      group: `group-${world.between(0, 1)}`,
+      name: null,
+      labels: {},
+      mode: 'cpu',
+      hardware: { gpu: null, tpu: null, machineType: null, region: null },
+      projectId: null,
+      platform: null,
+      image: null,
+      codeLayers: ['a'.repeat(64)],
+      dependencies: { base: null, apt: [], python: null, extras: [], layer: null, requirements },
+      source: { path: '~/proj', extraDirs: [] },
+    },
+    expected: values.map((value) => `--lr 1 --seed ${value}`),
+    replies: [],
+    stopAskedFor: false,
+  };
+}
+
+// As the CLI does: the same key until there is an answer.
+function submitUntilAnswered(world: World, service: SimService, asked: Asked): void {
+  const request = {
+    principal: { id: asked.principal, role: 'submitter' } as const,
+    idempotencyKey: asked.key,
+    spec: asked.spec,
+  };
+  service.accept(request).then(
+    (reply) => asked.replies.push(reply),
+    () => world.after(world.between(100, 5_000), () => submitUntilAnswered(world, service, asked)),
+  );
+}
+
+function stopUntilAnswered(world: World, service: SimService, asked: Asked): void {
+  const id = asked.replies[0]?.id;
+  if (id === undefined) return;
+  asked.stopAskedFor = true;
+  service
+    .invoke((deps) => requestEnding(deps, id, stopEnding()))
+    .catch(() =>
+      world.after(world.between(100, 5_000), () => stopUntilAnswered(world, service, asked)),
+    );
+}
+
+function stopOneJob(world: World, service: SimService): void {
+  service.store.list('recentJobs', {}, { limit: 50 }).then((page) => {
+    if (page.items.length === 0) return;
+    const { id } = world.pick(page.items).value;
+    service.invoke((deps) => stopJob(deps, id)).catch(() => undefined);
+  });
+}
+
+function checkEnd(run: {
+  service: SimService;
+  invariants: Invariants;
+  asked: readonly Asked[];
+  ratePerMinute: number | null;
+}): void {
+  const { service, invariants, asked, ratePerMinute } = run;
+  for (const each of asked) {
+    checkReplies(invariants, each);
+    checkExpansion(invariants, each);
+  }
+  checkPlatform(service, invariants);
+  if (ratePerMinute !== null) checkRate(service, invariants, ratePerMinute);
+}
+
+function checkReplies(invariants: Invariants, asked: Asked): void {
+  const [first] = asked.replies;
+  if (first === undefined || invariants.submissions.get(first.id) === undefined)
+    invariants.broken('I1', `submission ${asked.key} was answered and is gone`);
+  for (const reply of asked.replies) {
+    const same = ['id', 'groupId', 'count', 'lane', 'acceptedAt', 'bodyHash'] as const;
+    if (first !== undefined && same.some((field) => reply[field] !== first[field]))
+      invariants.broken('I7', `key ${asked.key} got two different replies`);
+  }
+}
+
+function checkExpansion(invariants: Invariants, asked: Asked): void {
+  const id = asked.replies[0]?.id;
+  const jobs = [...invariants.jobs.values()]
+    .filter(({ submissionId }) => submissionId === id)
+    .sort((a, b) => a.index - b.index);
+  const flags = jobs.map((job) => job.flags.join(' '));
+  if (asked.stopAskedFor) {
+    if (jobs.some((job) => job.flags.join(' ') !== asked.expected[job.index]))
+      invariants.broken('I9', `a job of ${asked.key} is not the point of its index`);
+  } else if (!isDeepStrictEqual(flags, asked.expected)) {
+    invariants.broken(
+      'I9',
+      `${asked.key} expanded to ${flags.length} of ${asked.expected.length} jobs`,
+    );
+  }
+}
+
+function checkPlatform(service: SimService, invariants: Invariants): void {
+  const { platform } = service;
+  const attempts = new Map<string, number>();
+  for (const job of platform.jobs) {
+    if (!platform.ran(job)) continue;
+    const attempt = `${job.request.jobId}.${job.request.attempt}`;
+    attempts.set(attempt, (attempts.get(attempt) ?? 0) + 1);
+    if ((attempts.get(attempt) ?? 0) > 1)
+      invariants.broken('I2', `the code of ${attempt} was started twice`);
+    const submission = invariants.submissions.get(
+      invariants.jobs.get(job.request.jobId)?.submissionId ?? '',
+    );
+    if (!isDeepStrictEqual(job.request.run, submission?.run))
+      invariants.broken('I6', `${attempt} runs something else than its submission`);
+  }
+  for (const [key, build] of service.builds) {
+    if (build.starts > 1) invariants.broken('one build per key', key);
+  }
+  for (const job of invariants.jobs.values()) {
+    const ran = attempts.get(`${job.id}.${job.attempt}`) ?? 0;
+    if (job.state === 'SUCCEEDED' && ran !== 1)
+      invariants.broken(
+        'nothing is reported that was not observed',
+        `${job.id} SUCCEEDED, started ${ran} times`,
+      );
+  }
+}
+
+// The gate lets through what its rate allows; calls may bunch by as much as a paused drainer delays them.
+function checkRate(service: SimService, invariants: Invariants, ratePerMinute: number): void {
+  const { creates } = service.platform;
+  for (const [at, first] of creates.entries()) {
+    const inMinute = creates.slice(at).filter((instant) => instant < first + 60_000).length;
+    if (inMinute > ratePerMinute * 1.2 + 6)
+      invariants.broken('gate', `${inMinute} creates in a minute, the rate is ${ratePerMinute}`);
+  }
+}
+
+async function checkCounts(service: SimService, invariants: Invariants): Promise<void> {
+  const clock = service.world;
+  for (const submission of invariants.submissions.values()) {
+    const stored = await countsOf(
+      { store: service.store, clock, timing: { ...service.timing, countsMs: 0 } },
+      { kind: 'submission', doc: submission },
+    );
+    const counted = invariants.recount(submission.id);
+    if (JOB_STATES.some((state) => stored.byState[state] !== (counted[state] ?? 0)))
+      invariants.broken('I8', `counts of ${submission.id} are not a recount`);
+  }
+  for (const groupId of new Set([...invariants.submissions.values()].map((each) => each.groupId))) {
+    const stored = await countsOf(
+      { store: service.store, clock, timing: service.timing },
+      { kind: 'group', id: groupId },
+    );
+    const total = Object.values(stored.byState).reduce((sum, count) => sum + count, 0);
+    const jobs = [...invariants.jobs.values()].filter((job) => job.groupId === groupId).length;
+    if (stored.settled && total !== jobs)
+      invariants.broken('I8', `settled counts of group ${groupId} say ${total}, there are ${jobs}`);
+  }
+}

@@ -1,0 +1,241 @@
+import { createMemoryStore } from '../../functions/adapters/memory/memory-store.ts';
+import { consume } from '../../functions/consumers/consume.ts';
+import { type AcceptRequest, accept } from '../../functions/core/accept.ts';
+import { createConfigCache } from '../../functions/core/config-cache.ts';
+import type { CoreDeps, LaneSetting } from '../../functions/core/deps.ts';
+import { syncLane } from '../../functions/core/sync.ts';
+import { tick } from '../../functions/core/tick.ts';
+import { DEFAULT_TIMING, type Timing } from '../../functions/core/timing.ts';
+import type { SubmissionDoc } from '../../functions/ports/documents.ts';
+import type { ImageBuilder } from '../../functions/ports/image-builder.ts';
+import type { LayerStore } from '../../functions/ports/layer-store.ts';
+import type { Message } from '../../functions/ports/message.ts';
+import type { Store, Write } from '../../functions/ports/store.ts';
+import { FAIR, type FaultRates } from './faults.ts';
+import type { SimPlatform } from './sim-platform.ts';
+import { Worker } from './worker.ts';
+import type { World } from './world.ts';
+
+const ACK_DEADLINE_MS = 600_000;
+const MAX_DELIVERIES = 12;
+
+/** What the world is told while the service runs. */
+export interface Observer {
+  commit(writes: readonly Write[], worker: Worker | undefined): void;
+  deliver(message: Message, store: Store): Promise<void>;
+}
+
+/** The hosted service in virtual time: handlers on memory adapters, messages at least once, every call at risk. */
+export class SimService {
+  readonly store: Store;
+  readonly platform: SimPlatform;
+  readonly world: World;
+  readonly lane: LaneSetting;
+  readonly observer: Observer;
+  readonly timing: Timing;
+  rates: FaultRates = FAIR;
+  /** Builds started, by key. */
+  readonly builds = new Map<string, { readyAt: number; starts: number }>();
+  private current: Worker | undefined;
+  private readonly configs = createConfigCache();
+
+  constructor(options: {
+    world: World;
+    platform: SimPlatform;
+    lane: LaneSetting;
+    observer: Observer;
+    timing?: Partial<Timing>;
+  }) {
+    this.world = options.world;
+    this.platform = options.platform;
+    this.lane = options.lane;
+    this.observer = options.observer;
+    this.timing = { ...DEFAULT_TIMING, ...options.timing };
+    this.store = createMemoryStore({
+      clock: this.world,
+      onCommit: (writes) => this.observer.commit(writes, this.current),
+    });
+  }
+
+  /** A client's request; a crash of the service is a lost connection. */
+  accept(request: AcceptRequest): Promise<SubmissionDoc> {
+    return this.invoke((deps) => accept(deps, request));
+  }
+
+  /** Runs a handler in a worker of its own; rejects when the worker crashes, as its caller would see it. */
+  invoke<T>(handler: (deps: CoreDeps) => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const worker = new Worker(
+        this.world,
+        () => this.rates,
+        () => reject(new Error('connection lost')),
+      );
+      handler(this.depsFor(worker)).then(
+        (value) => worker.alive && resolve(value),
+        (error) => worker.alive && reject(error),
+      );
+    });
+  }
+
+  /** Ticks and syncs for ever, as the scheduler does. */
+  schedule(): void {
+    this.world.after(this.world.between(20_000, 60_000), () => {
+      this.invoke(tick).catch(() => undefined);
+      this.schedule();
+    });
+  }
+
+  /** Syncs for ever. */
+  scheduleSync(): void {
+    this.world.after(this.world.between(5_000, 30_000), () => {
+      this.invoke((deps) => syncLane(deps, this.lane.id, this.world.chance(0.5))).catch(
+        () => undefined,
+      );
+      this.scheduleSync();
+    });
+  }
+
+  // At least once, in any order: delayed, duplicated, sometimes lost for good; delivered again until handled.
+  private send(message: Message): void {
+    if (this.world.chance(this.rates.drop)) return;
+    const copies = this.world.chance(this.rates.duplicate) ? this.world.between(2, 3) : 1;
+    for (let copy = 0; copy < copies; copy++)
+      this.deliver(message, this.world.pick([0, 5, 100, 2_000, 20_000]), 1);
+  }
+
+  private deliver(message: Message, delayMs: number, attempt: number): void {
+    this.world.after(delayMs + this.world.between(0, 50), () => {
+      const retry = () =>
+        attempt < MAX_DELIVERIES &&
+        this.deliver(message, this.world.between(1_000, 10_000), attempt + 1);
+      this.observer.deliver(message, this.store).then(() => {
+        const handled = this.invoke((deps) => consume(deps, message));
+        const timeout = this.world
+          .sleep(ACK_DEADLINE_MS)
+          .then(() => Promise.reject(new Error('ack deadline')));
+        Promise.race([handled, timeout]).then(undefined, retry);
+        handled.catch(() => undefined);
+        timeout.catch(() => undefined);
+      });
+    });
+  }
+
+  private depsFor(worker: Worker): CoreDeps {
+    return {
+      store: this.storeFor(worker),
+      queue: {
+        keepsMessages: true,
+        publish: (messages) =>
+          worker.call(async () => {
+            for (const message of messages) this.send(message);
+          }),
+      },
+      layers: VERIFIED_LAYERS,
+      builder: this.builderFor(worker),
+      platforms: new Map([[this.platform.options.kind, this.platform.portFor(worker)]]),
+      lanes: [this.lane],
+      defaultPlatform: this.lane.platform,
+      clock: { now: () => this.world.now(), sleep: (ms) => this.world.sleep(ms) },
+      random: this.world,
+      log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+      timing: this.timing,
+      configs: this.configs,
+      waitOnLane: (_, ms) => worker.call(() => this.world.sleep(ms)),
+    };
+  }
+
+  private storeFor(worker: Worker): Store {
+    const { store } = this;
+    const noteStopped = (items: readonly ({ value: unknown } | undefined)[]) => {
+      for (const item of items) {
+        const value = item?.value;
+        if (
+          typeof value === 'object' &&
+          value !== null &&
+          'stopRequestedAt' in value &&
+          'chunks' in value &&
+          value.stopRequestedAt !== null &&
+          'id' in value
+        )
+          worker.sawStopped.add(String(value.id));
+      }
+    };
+    return {
+      get: (keys) =>
+        worker.call(async () => {
+          const found = await store.get(keys);
+          noteStopped(found);
+          return found;
+        }),
+      commit: (writes) =>
+        worker.call(async () => {
+          this.current = worker;
+          try {
+            await store.commit(writes);
+          } finally {
+            this.current = undefined;
+          }
+        }),
+      list: (query, params, page) => worker.call(() => store.list(query, params, page)),
+      count: (query, params) => worker.call(() => store.count(query, params)),
+    };
+  }
+
+  private builderFor(worker: Worker): ImageBuilder {
+    return {
+      plan: (dependencies) =>
+        worker.call(async () => {
+          const key = dependencies.requirements;
+          return key === null
+            ? null
+            : {
+                key,
+                ready:
+                  (this.builds.get(key)?.readyAt ?? Number.POSITIVE_INFINITY) <= this.world.now(),
+              };
+        }),
+      start: ({ key }) =>
+        worker.call(async () => {
+          const before = this.builds.get(key);
+          if (before === undefined)
+            this.builds.set(key, {
+              readyAt: this.world.now() + this.world.between(1_000, 60_000),
+              starts: 1,
+            });
+        }),
+      poll: (key) =>
+        worker.call(async () => {
+          const build = this.builds.get(key);
+          if (build === undefined) return { state: 'absent' } as const;
+          return build.readyAt <= this.world.now()
+            ? ({ state: 'ready' } as const)
+            : ({ state: 'building' } as const);
+        }),
+      cancel: () => worker.call(async () => undefined),
+      readLog: async () => ({ text: '', next: 0 }),
+    };
+  }
+}
+
+const VERIFIED_LAYERS: LayerStore = {
+  check: async (diffIds) =>
+    diffIds.map(
+      (diffId) =>
+        ({
+          state: 'verified',
+          layer: {
+            diffId,
+            blobDigest: diffId,
+            blobSize: 1,
+            encoding: 'identity',
+            uncompressedSize: 1,
+          },
+        }) as const,
+    ),
+  begin: async () => ({ uploadUrl: null }),
+  complete: async () => 'verified',
+  open: async () => {
+    throw new Error('no bytes in a simulation');
+  },
+  readFile: async () => undefined,
+};

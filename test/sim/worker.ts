@@ -1,0 +1,43 @@
+import { AppError } from '../../shared/errors/app-error.ts';
+import type { FaultRates } from './faults.ts';
+import { NEVER, type World } from './world.ts';
+
+/** One invocation of the service: it may crash at any port call; what it was doing then never continues. */
+export class Worker {
+  alive = true;
+  /** Submissions this worker read as stopped: from then on it must not create or start anything of them. */
+  readonly sawStopped = new Set<string>();
+
+  private readonly world: World;
+  private readonly ratesNow: () => FaultRates;
+  private readonly onCrash: () => void;
+
+  constructor(world: World, ratesNow: () => FaultRates, onCrash: () => void) {
+    this.world = world;
+    this.ratesNow = ratesNow;
+    this.onCrash = onCrash;
+  }
+
+  /** A port call: takes time before and after its effect; may crash before it, after it, or lose its reply. */
+  async call<T>(effect: () => Promise<T>): Promise<T> {
+    if (!this.alive) return NEVER;
+    const { world } = this;
+    const rates = this.ratesNow();
+    // A long pause makes a zombie: its lease and its claims run out while it sleeps.
+    await world.sleep(
+      world.chance(rates.pause) ? world.between(20_000, 150_000) : world.between(1, 40),
+    );
+    if (world.chance(rates.crashBefore)) return this.crash();
+    const result = await effect();
+    if (world.chance(rates.crashAfter)) return this.crash();
+    await world.sleep(world.between(1, 40));
+    if (world.chance(rates.lostReply)) throw new AppError('UNAVAILABLE', 'The reply was lost.');
+    return result;
+  }
+
+  private crash(): Promise<never> {
+    this.alive = false;
+    this.onCrash();
+    return NEVER;
+  }
+}
