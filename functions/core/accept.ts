@@ -1,4 +1,3 @@
-import { LIMITS } from '../../shared/api/limits.ts';
 import type { SubmissionSpec } from '../../shared/api/submissions.ts';
 import { AppError } from '../../shared/errors/app-error.ts';
 import type { Principal } from '../ports/authenticator.ts';
@@ -132,7 +131,8 @@ function submissionOf(parts: {
     platform: checked.lane.platform,
     lane: checked.lane.id,
     count: checked.count,
-    chunks: Math.ceil(checked.count / LIMITS.chunkExperiments),
+    chunks: Math.ceil(checked.count / deps.chunkSize),
+    chunkSize: deps.chunkSize,
     acceptedAt: deps.clock.now(),
     expanded: checked.count === 0,
     imageState: 'waiting',

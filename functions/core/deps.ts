@@ -30,6 +30,8 @@ export interface CoreDeps {
   readonly random: Random;
   readonly log: Log;
   readonly timing: Timing;
+  /** Experiments of one chunk, for new submissions: at most LIMITS.chunkExperiments. */
+  readonly chunkSize: number;
   readonly configs: ConfigCache;
   /** Waits inside a drainer's slice: `ms`, or less when there may be something to do on the lane. */
   waitOnLane(lane: string, ms: number): Promise<void>;

@@ -1,4 +1,3 @@
-import { LIMITS } from '../../shared/api/limits.ts';
 import { canonicalExperiment } from '../../shared/experiments/canonical.ts';
 import type { ExperimentConfig } from '../../shared/experiments/config-model.ts';
 import { type Experiment, experiments } from '../../shared/experiments/expand.ts';
@@ -128,8 +127,8 @@ interface Point {
 }
 
 function pointsOf(submission: SubmissionDoc, config: ExperimentConfig, chunk: number): Point[] {
-  const first = chunk * LIMITS.chunkExperiments;
-  const end = Math.min(first + LIMITS.chunkExperiments, submission.count);
+  const first = chunk * submission.chunkSize;
+  const end = Math.min(first + submission.chunkSize, submission.count);
   const points: Point[] = [];
   let index = first;
   for (const experiment of experiments(config, first)) {

@@ -79,9 +79,10 @@ export interface SubmissionDoc {
   readonly environment: EnvironmentRef;
   readonly platform: PlatformKind;
   readonly lane: string;
-  /** Number of experiments, and of chunks they are expanded in. */
+  /** Number of experiments, and of the chunks of `chunkSize` they are expanded in. */
   readonly count: number;
   readonly chunks: number;
+  readonly chunkSize: number;
   readonly acceptedAt: number;
   /** Every job it will ever have exists. */
   readonly expanded: boolean;

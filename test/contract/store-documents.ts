@@ -35,6 +35,7 @@ export const SAMPLES: Documents = {
     lane: 'process',
     count: 2,
     chunks: 1,
+    chunkSize: 200,
     acceptedAt: 1_700_000_000_000,
     expanded: false,
     imageState: 'waiting',

@@ -133,22 +133,16 @@ export class SimPlatform {
     const endedAt = this.endOf(job);
     const ended = endedAt <= at;
     const cancelled = job.cancelledAt !== null && job.cancelledAt < job.endsAt;
-    const state = ended
-      ? cancelled
-        ? 'STOPPED'
-        : job.exitCode === 0
-          ? 'SUCCEEDED'
-          : 'FAILED'
-      : job.startsAt <= at
-        ? 'RUNNING'
-        : 'SUBMITTED';
+    const verdict = cancelled ? 'STOPPED' : job.exitCode === 0 ? 'SUCCEEDED' : 'FAILED';
+    const started = job.startsAt <= at;
+    const state = ended ? verdict : started ? 'RUNNING' : 'SUBMITTED';
     return {
       jobId: job.request.jobId,
       attempt: job.request.attempt,
       ref: job.ref,
       state,
       createdAt: job.createdAt,
-      startedAt: job.startsAt <= at ? job.startsAt : null,
+      startedAt: started ? job.startsAt : null,
       finishedAt: ended ? endedAt : null,
       exitCode: ended && !cancelled ? job.exitCode : null,
       cause: { code: 'platform', message: state },

@@ -33,6 +33,7 @@ export class SimService {
   readonly lane: LaneSetting;
   readonly observer: Observer;
   readonly timing: Timing;
+  private readonly chunkSize: number;
   rates: FaultRates = FAIR;
   /** Builds started, by key. */
   readonly builds = new Map<string, { readyAt: number; starts: number }>();
@@ -50,6 +51,7 @@ export class SimService {
     this.platform = options.platform;
     this.lane = options.lane;
     this.observer = options.observer;
+    this.chunkSize = options.world.between(1, 12);
     this.timing = { ...DEFAULT_TIMING, ...options.timing };
     this.store = createMemoryStore({
       clock: this.world,
@@ -108,7 +110,7 @@ export class SimService {
       const retry = () =>
         attempt < MAX_DELIVERIES &&
         this.deliver(message, this.world.between(1_000, 10_000), attempt + 1);
-      this.observer.deliver(message, this.store).then(() => {
+      void this.observer.deliver(message, this.store).then(() => {
         const handled = this.invoke((deps) => consume(deps, message));
         const timeout = this.world
           .sleep(ACK_DEADLINE_MS)
@@ -139,6 +141,7 @@ export class SimService {
       random: this.world,
       log: { info: () => undefined, warn: () => undefined, error: () => undefined },
       timing: this.timing,
+      chunkSize: this.chunkSize,
       configs: this.configs,
       waitOnLane: (_, ms) => worker.call(() => this.world.sleep(ms)),
     };
