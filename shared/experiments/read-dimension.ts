@@ -2,7 +2,13 @@ import type { Dimension } from './config-dimension.ts';
 import type { ConfigIssues } from './config-issues.ts';
 import { badKey, badRow, badValue, compoundEmpty, compoundScalar } from './config-refusals.ts';
 import { parseFlagKey } from './flag-key.ts';
-import { isJsonList, isJsonObject, type JsonMember, type JsonValue } from './json-value.ts';
+import {
+  isJsonList,
+  isJsonObject,
+  type JsonList,
+  type JsonMember,
+  type JsonValue,
+} from './json-value.ts';
 
 /** A key of the file with its dimension, and the flag names of the dimension's columns. */
 export interface ReadDimension {
@@ -33,14 +39,20 @@ export function readDimension(member: JsonMember, issues: ConfigIssues): ReadDim
 export function checkColumn(read: ReadDimension, column: number, issues: ConfigIssues): void {
   const { member, names, dimension } = read;
   const key = names[column] ?? member.key;
-  dimension.rows.forEach((row, index) => {
-    const list = dimension.kind === 'plain' ? member.value : row;
-    const place = dimension.kind === 'plain' ? index : column;
-    const value =
-      dimension.kind === 'plain' ? row : isJsonList(row) ? row.items[column] : undefined;
-    if (value === undefined || !isRefused(value) || !isJsonList(list)) return;
-    issues.add(() => badValue(key, { value, at: { list, index: place } }));
-  });
+  if (dimension.kind === 'plain') {
+    if (isJsonList(member.value)) checkItems(member.value, key, issues);
+    return;
+  }
+  for (const row of dimension.rows) checkItem({ list: row, index: column }, key, issues);
+}
+
+function checkItems(list: JsonList, key: string, issues: ConfigIssues): void {
+  for (let index = 0; index < list.items.length; index++) checkItem({ list, index }, key, issues);
+}
+
+function checkItem(at: { list: JsonList; index: number }, key: string, issues: ConfigIssues): void {
+  const value = at.list.items[at.index];
+  if (value !== undefined && isRefused(value)) issues.add(() => badValue(key, { value, at }));
 }
 
 // Inside of a list value anything is allowed, so only the value itself is looked at.

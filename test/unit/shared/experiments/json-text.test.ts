@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, test } from 'vitest';
 import { isAppError } from '../../../../shared/errors/app-error.ts';
+import { parseExperimentConfig } from '../../../../shared/experiments/config-model.ts';
 import {
   itemOffsets,
   MAX_JSON_DEPTH,
@@ -147,6 +148,29 @@ describe('limits', () => {
   test('siblings do not count as depth', ({ expect }) => {
     const { root } = parseCommentedJson(`[${Array.from({ length: 1000 }, () => '[{}]').join()}]`);
     expect(isJsonList(root) && root.items.length).toBe(1000);
+  });
+});
+
+describe('time grows with the length only', () => {
+  const million = 1_000_000;
+  test.for([
+    ['comments', `{}${'# x\n'.repeat(million)}`],
+    ['escapes', `"${'\\n'.repeat(million)}"`],
+    ['digits', `[${'7'.repeat(million)}, 0.${'7'.repeat(million)}]`],
+    ['items', `[${'0,'.repeat(million)}0]`],
+    ['keys', `{${Array.from({ length: million / 10 }, (_, i) => `"k${i}":0,"k${i}":1`).join()}}`],
+  ] as const)('a million of %s are read within seconds', ([, text], { expect }) => {
+    const started = performance.now();
+    parseCommentedJson(text);
+    expect(performance.now() - started).toBeLessThan(4000);
+  });
+  test('many mistakes at the end of a long list are found without reading it for each', ({
+    expect,
+  }) => {
+    const text = `[${'{},'.repeat(300_000)}${'1,'.repeat(50)}2]`;
+    const started = performance.now();
+    expect(thrownBy(() => parseExperimentConfig(text)).context).toMatchObject({ column: 900_002 });
+    expect(performance.now() - started).toBeLessThan(4000);
   });
 });
 
