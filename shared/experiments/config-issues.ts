@@ -36,6 +36,8 @@ export interface ConfigIssues {
 /** Most issues that one error lists. */
 export const MAX_LISTED_ISSUES = 20;
 
+const LONGEST_KEY = 200;
+
 /** An empty collection of issues. */
 export function createConfigIssues(): ConfigIssues {
   const listed: ConfigIssue[] = [];
@@ -45,26 +47,25 @@ export function createConfigIssues(): ConfigIssues {
       if (total++ < MAX_LISTED_ISSUES) listed.push(issue());
     },
     throwIfAny(text) {
-      const [first] = listed;
-      if (first) throw invalid(text, [first, ...listed.slice(1)], total);
+      if (total > 0) throw invalid(text, listed, total);
     },
   };
 }
 
-function invalid(text: string, issues: readonly [ConfigIssue, ...ConfigIssue[]], total: number) {
+function invalid(text: string, issues: readonly ConfigIssue[], total: number) {
   const offsetOf = createLocator(text);
-  const placed = issues.map(({ at, ...issue }) => ({
+  const placed = issues.map(({ at, key, ...issue }) => ({
     ...positionAt(text, offsetOf(at)),
     ...issue,
+    key: key?.slice(0, LONGEST_KEY),
   }));
   const lines = placed.map(
     ({ line, column, message }) => `line ${line}, column ${column}: ${message}`,
   );
-  const [first] = issues;
-  const { line, column } = positionAt(text, offsetOf(first.at));
+  const { line, column, key, reason, hint } = placed[0] ?? {};
   return new AppError('CONFIG_INVALID', summary(lines, total), {
-    hint: first.hint,
-    context: { line, column, key: first.key, reason: first.reason, issues: placed },
+    ...(hint && { hint }),
+    context: { line, column, key, reason, issues: placed },
   });
 }
 
