@@ -1,4 +1,6 @@
 import { AppError } from '../errors/app-error.ts';
+import { itemOffsets } from './json-text.ts';
+import type { JsonList } from './json-value.ts';
 import { positionAt } from './text-position.ts';
 
 /** The classes of refusals; stable, programs may read them from the error's context. */
@@ -12,10 +14,12 @@ export type ConfigReason =
   | 'row-type'
   | 'arity';
 
+/** A UTF-16 offset in the config's text, or an item of a list there. */
+export type IssuePlace = number | { readonly list: JsonList; readonly index: number };
+
 /** One thing wrong with a config. `message` is a clause without a full stop. */
 export interface ConfigIssue {
-  /** UTF-16 offset in the config's text. */
-  readonly offset: number;
+  readonly at: IssuePlace;
   readonly reason: ConfigReason;
   readonly key?: string;
   readonly message: string;
@@ -32,6 +36,8 @@ export interface ConfigIssues {
 /** Most issues that one error lists. */
 export const MAX_LISTED_ISSUES = 20;
 
+const LONGEST_KEY = 200;
+
 /** An empty collection of issues. */
 export function createConfigIssues(): ConfigIssues {
   const listed: ConfigIssue[] = [];
@@ -41,23 +47,37 @@ export function createConfigIssues(): ConfigIssues {
       if (total++ < MAX_LISTED_ISSUES) listed.push(issue());
     },
     throwIfAny(text) {
-      const [first] = listed;
-      if (first) throw invalid(text, [first, ...listed.slice(1)], total);
+      if (total > 0) throw invalid(text, listed, total);
     },
   };
 }
 
-function invalid(text: string, issues: readonly [ConfigIssue, ...ConfigIssue[]], total: number) {
-  const placed = issues.map(({ offset, ...issue }) => ({ ...positionAt(text, offset), ...issue }));
+function invalid(text: string, issues: readonly ConfigIssue[], total: number) {
+  const offsetOf = createLocator(text);
+  const placed = issues.map(({ at, key, ...issue }) => ({
+    ...positionAt(text, offsetOf(at)),
+    ...issue,
+    key: key?.slice(0, LONGEST_KEY),
+  }));
   const lines = placed.map(
     ({ line, column, message }) => `line ${line}, column ${column}: ${message}`,
   );
-  const [first] = issues;
-  const { line, column } = positionAt(text, first.offset);
+  const { line, column, key, reason, hint } = placed[0] ?? {};
   return new AppError('CONFIG_INVALID', summary(lines, total), {
-    hint: first.hint,
-    context: { line, column, key: first.key, reason: first.reason, issues: placed },
+    ...(hint && { hint }),
+    context: { line, column, key, reason, issues: placed },
   });
+}
+
+// Finding an item reads its whole list again, so each list is read once for all its issues.
+function createLocator(text: string): (place: IssuePlace) => number {
+  const known = new Map<JsonList, readonly number[]>();
+  return (place) => {
+    if (typeof place === 'number') return place;
+    const offsets = known.get(place.list) ?? itemOffsets(text, place.list);
+    known.set(place.list, offsets);
+    return offsets[place.index] ?? place.list.offset;
+  };
 }
 
 function summary(lines: readonly string[], total: number): string {

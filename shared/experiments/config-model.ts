@@ -1,15 +1,9 @@
-import {
-  badValue,
-  type Dimension,
-  isRefused,
-  type ReadDimension,
-  readDimension,
-  valueIn,
-} from './config-dimension.ts';
+import type { Dimension } from './config-dimension.ts';
 import { type ConfigIssues, createConfigIssues } from './config-issues.ts';
+import { badDocument, badListItem } from './config-refusals.ts';
 import { parseCommentedJson } from './json-text.ts';
-import { isJsonList, isJsonObject, type JsonObject, type JsonValue } from './json-value.ts';
-import { valuePreview } from './value-preview.ts';
+import { isJsonList, isJsonObject, type JsonList, type JsonObject } from './json-value.ts';
+import { checkColumn, type ReadDimension, readDimension } from './read-dimension.ts';
 
 /** A checked experiment config: its experiments are those of all sweeps, one sweep after the other. */
 export interface ExperimentConfig {
@@ -44,71 +38,69 @@ export interface FlagSource {
 export function parseExperimentConfig(text: string): ExperimentConfig {
   const { root, rootOffset } = parseCommentedJson(text, 'experiment config');
   const issues = createConfigIssues();
-  const sweeps: Sweep[] = [];
-  if (isJsonObject(root)) sweeps.push(readSweep(root, issues));
-  else if (isJsonList(root)) readSweeps(root, { sweeps, issues });
-  else {
-    issues.add(() => ({
-      offset: rootOffset,
-      reason: 'top-level',
-      message: `the document is ${valuePreview(root)}, but must be an object of flags or a list of such objects`,
-      hint: 'Write an object, for example {"learning_rate": [0.01, 0.001]}.',
-    }));
-  }
+  const reading: Reading = { issues, sweeps: [], lastFlags: [] };
+  if (isJsonObject(root)) readSweep(root, reading);
+  else if (isJsonList(root)) readSweeps(root, reading);
+  else issues.add(() => badDocument({ value: root, at: rootOffset }));
   issues.throwIfAny(text);
-  return withCounts(sweeps);
+  return withCounts(reading.sweeps);
 }
 
-type Reading = { readonly sweeps: Sweep[]; readonly issues: ConfigIssues };
+interface Reading {
+  readonly issues: ConfigIssues;
+  readonly sweeps: Sweep[];
+  lastFlags: readonly FlagSource[];
+}
 
-function readSweeps(list: JsonValue, reading: Reading): void {
-  if (!isJsonList(list)) return;
+function readSweeps(list: JsonList, reading: Reading): void {
   list.items.forEach((item, index) => {
-    if (isJsonObject(item)) reading.sweeps.push(readSweep(item, reading.issues));
+    if (isJsonObject(item)) readSweep(item, reading);
     else if (isJsonList(item)) readSweeps(item, reading);
-    else {
-      reading.issues.add(() => ({
-        offset: list.offsets[index] ?? 0,
-        reason: 'list-item',
-        message: `item ${index + 1} of the list is ${valuePreview(item)}, but must be an object of flags or a list of such objects`,
-        hint: 'Give each value its flag name, for example {"learning_rate": [0.01, 0.001]}.',
-      }));
-    }
+    else reading.issues.add(() => badListItem(index + 1, { value: item, at: { list, index } }));
   });
 }
 
-function readSweep(object: JsonObject, issues: ConfigIssues): Sweep {
+function readSweep({ members }: JsonObject, reading: Reading): void {
   const read: ReadDimension[] = [];
-  const sources = new Map<string, FlagSource>();
-  for (const [key, member] of object.members) {
-    const dimension = readDimension(key, member, issues);
-    if (!dimension) continue;
-    // A Map keeps the first position of a name, and the value of the key written later.
-    dimension.names.forEach((name, column) => {
-      sources.set(name, { name, dimension: read.length, column });
-    });
-    read.push(dimension);
+  for (const member of members) {
+    const dimension = readDimension(member, reading.issues);
+    if (dimension) read.push(dimension);
   }
   const dimensions = read.map(({ dimension }) => dimension);
-  const flags = Array.from(sources.values());
+  const flags = sharedFlags(flagsOf(read), reading);
   const count = product(dimensions.map(({ rows }) => BigInt(rows.length)));
   // As in the original, a value in a list counts only if an experiment has it.
-  if (count > 0n) for (const flag of flags) checkValues(flag, read[flag.dimension], issues);
-  return { dimensions, flags, count };
+  if (count > 0n) {
+    for (const { dimension, column } of flags) {
+      const source = read[dimension];
+      if (source) checkColumn(source, column, reading.issues);
+    }
+  }
+  reading.sweeps.push({ dimensions, flags, count });
 }
 
-function checkValues(
-  flag: FlagSource,
-  read: ReadDimension | undefined,
-  issues: ConfigIssues,
-): void {
-  read?.dimension.rows.forEach((_, row) => {
-    const value = valueIn(read.dimension, row, flag.column);
-    if (isRefused(value)) {
-      const offset = read.offsetOf(row, flag.column);
-      issues.add(() => badValue({ key: flag.name, value, offset }));
-    }
+function flagsOf(read: readonly ReadDimension[]): FlagSource[] {
+  const sources = new Map<string, FlagSource>();
+  read.forEach(({ names }, dimension) => {
+    // A Map keeps the first position of a name, and the value of the key written later.
+    names.forEach((name, column) => {
+      sources.set(name, { name, dimension, column });
+    });
   });
+  return Array.from(sources.values());
+}
+
+// The configs of a long list mostly have the same keys; one table for all saves half of the memory.
+function sharedFlags(flags: readonly FlagSource[], reading: Reading): readonly FlagSource[] {
+  const last = reading.lastFlags;
+  const same =
+    last.length === flags.length && flags.every((flag, i) => isSameSource(flag, last[i]));
+  if (!same) reading.lastFlags = flags;
+  return reading.lastFlags;
+}
+
+function isSameSource(a: FlagSource, b: FlagSource | undefined): boolean {
+  return a.name === b?.name && a.dimension === b.dimension && a.column === b.column;
 }
 
 // By halves: one factor at a time would take quadratic time on a text with a million lists.

@@ -23,7 +23,11 @@ export function parseFlagKey(key: string): FlagKey | BadFlagKey {
   return { names, compound };
 }
 
+// Printable ASCII without comma and brackets: nearly every name, told at once.
+const PLAIN_NAME = /^[!-+\--Z\\^-~]+$/;
+
 function nameProblem(name: string, compound: boolean): string | undefined {
+  if (PLAIN_NAME.test(name)) return undefined;
   if (name === '') return compound ? 'has an empty name between its brackets' : 'is empty';
   if (Array.from(name).some(isWhiteSpace)) return 'contains white space';
   if (name.includes(',')) return 'contains a comma';

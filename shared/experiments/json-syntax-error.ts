@@ -5,8 +5,15 @@ import { positionAt } from './text-position.ts';
 export interface Cursor {
   readonly text: string;
   readonly subject: string;
+  /** The keys read so far, each once. */
+  readonly keys: Map<string, string>;
   at: number;
   depth: number;
+}
+
+/** A cursor before the first character. */
+export function createCursor(text: string, subject: string): Cursor {
+  return { text, subject, keys: new Map(), at: 0, depth: 0 };
 }
 
 /** What is wrong with the text, and the fix. */

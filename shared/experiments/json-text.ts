@@ -1,6 +1,14 @@
 import { nextToken, scanNumber, scanString } from './json-scan.ts';
-import { A_KEY, A_VALUE, type Cursor, syntaxError, unexpectedAt } from './json-syntax-error.ts';
+import {
+  A_KEY,
+  A_VALUE,
+  type Cursor,
+  createCursor,
+  syntaxError,
+  unexpectedAt,
+} from './json-syntax-error.ts';
 import type { JsonDocument, JsonList, JsonMember, JsonObject, JsonValue } from './json-value.ts';
+import { addMember, type MemberList } from './member-list.ts';
 
 /** Deepest nesting of lists and objects that is read. */
 export const MAX_JSON_DEPTH = 200;
@@ -20,7 +28,7 @@ const CLOSE_OBJECT = 0x7d;
  * `subject` names the text in messages ("experiment config"). Throws CONFIG_SYNTAX with line and column.
  */
 export function parseCommentedJson(text: string, subject = 'JSON text'): JsonDocument {
-  const cursor: Cursor = { text, subject, at: 0, depth: 0 };
+  const cursor = createCursor(text, subject);
   if (Number.isNaN(nextToken(cursor))) {
     throw syntaxError(cursor, 0, {
       message: 'there is nothing in it',
@@ -63,42 +71,67 @@ function nested<T>(cursor: Cursor, parse: (cursor: Cursor) => T): T {
 }
 
 function parseList(cursor: Cursor): JsonList {
-  const opening = cursor.at++;
+  const offset = cursor.at++;
   const items: JsonValue[] = [];
-  const offsets: number[] = [];
-  if (nextToken(cursor) === CLOSE_LIST) {
-    cursor.at++;
-    return { kind: 'list', items, offsets };
+  if (nextToken(cursor) === CLOSE_LIST) cursor.at++;
+  else {
+    do {
+      nextToken(cursor);
+      items.push(parseValue(cursor));
+    } while (continues(cursor, offset, CLOSE_LIST));
   }
-  do {
+  return { kind: 'list', items: fitted(items), offset };
+}
+
+/** Where in the text each item of the list starts. Reads the list again: positions are rarely needed. */
+export function itemOffsets(text: string, list: JsonList): number[] {
+  const cursor = createCursor(text, '');
+  cursor.at = list.offset + 1;
+  return list.items.map(() => {
     nextToken(cursor);
-    offsets.push(cursor.at);
-    items.push(parseValue(cursor));
-  } while (continues(cursor, opening, CLOSE_LIST));
-  return { kind: 'list', items, offsets };
+    const offset = cursor.at;
+    parseValue(cursor);
+    nextToken(cursor);
+    cursor.at++;
+    return offset;
+  });
 }
 
 function parseObject(cursor: Cursor): JsonObject {
   const opening = cursor.at++;
-  const members = new Map<string, JsonMember>();
-  if (nextToken(cursor) === CLOSE_OBJECT) {
-    cursor.at++;
-    return { kind: 'object', members };
+  const list: MemberList = { members: [], index: undefined };
+  if (nextToken(cursor) === CLOSE_OBJECT) cursor.at++;
+  else {
+    do addMember(list, parseMember(cursor));
+    while (continues(cursor, opening, CLOSE_OBJECT));
   }
-  do parseMember(cursor, members);
-  while (continues(cursor, opening, CLOSE_OBJECT));
-  return { kind: 'object', members };
+  return { kind: 'object', members: fitted(list.members) };
 }
 
-function parseMember(cursor: Cursor, members: Map<string, JsonMember>): void {
+function parseMember(cursor: Cursor): JsonMember {
   if (nextToken(cursor) !== QUOTE) throw unexpectedAt(cursor, A_KEY);
   const keyOffset = cursor.at;
-  const key = scanString(cursor);
+  const key = sharedKey(cursor.keys, scanString(cursor));
   if (nextToken(cursor) !== COLON) throw unexpectedAt(cursor, 'a colon after the key');
   cursor.at++;
   nextToken(cursor);
   const valueOffset = cursor.at;
-  members.set(key, { value: parseValue(cursor), keyOffset, valueOffset });
+  return { key, value: parseValue(cursor), keyOffset, valueOffset };
+}
+
+const MOST_SHARED_KEYS = 10_000;
+
+// A list of a million configs has the same few keys a million times; one string each is enough.
+function sharedKey(keys: Map<string, string>, key: string): string {
+  const known = keys.get(key);
+  if (known !== undefined) return known;
+  if (keys.size < MOST_SHARED_KEYS) keys.set(key, key);
+  return key;
+}
+
+// Growing an array by `push` reserves 17 places; millions of small ones would take gigabytes.
+function fitted<T>(items: readonly T[]): readonly T[] {
+  return items.length < 17 ? items.slice() : items;
 }
 
 /** After an item: true over a comma, false over the closing bracket. */

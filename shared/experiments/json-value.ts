@@ -10,21 +10,23 @@ export interface JsonInteger {
   readonly digits: string;
 }
 
-/** A list, and where in the text each item starts (UTF-16 offsets, for messages). */
+/** A list, and where in the text it starts (`itemOffsets` finds its items). */
 export interface JsonList {
   readonly kind: 'list';
   readonly items: readonly JsonValue[];
-  readonly offsets: readonly number[];
+  readonly offset: number;
 }
 
 /** An object in the order of the text; of repeated keys the first position and the last value. */
 export interface JsonObject {
   readonly kind: 'object';
-  readonly members: ReadonlyMap<string, JsonMember>;
+  /** Each key once. */
+  readonly members: readonly JsonMember[];
 }
 
-/** The value of one key, and where in the text key and value start (UTF-16 offsets). */
+/** One key with its value, and where in the text both start (UTF-16 offsets, for messages). */
 export interface JsonMember {
+  readonly key: string;
   readonly value: JsonValue;
   readonly keyOffset: number;
   readonly valueOffset: number;

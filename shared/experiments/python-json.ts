@@ -12,7 +12,7 @@ export function pythonJson(value: JsonValue): string {
     case 'list':
       return `[${value.items.map(pythonJson).join(', ')}]`;
     case 'object':
-      return `{${Array.from(value.members, ([key, member]) => `${jsonString(key)}: ${pythonJson(member.value)}`).join(', ')}}`;
+      return `{${value.members.map((member) => `${jsonString(member.key)}: ${pythonJson(member.value)}`).join(', ')}}`;
   }
 }
 
@@ -28,9 +28,8 @@ export function pythonJsonIndented(value: JsonValue, margin: string): string {
       value.items.map((item) => pythonJsonIndented(item, inner)),
     );
   }
-  const lines = Array.from(
-    value.members,
-    ([key, member]) => `${jsonString(key)}: ${pythonJsonIndented(member.value, inner)}`,
+  const lines = value.members.map(
+    (member) => `${jsonString(member.key)}: ${pythonJsonIndented(member.value, inner)}`,
   );
   return block('{}', margin, lines);
 }

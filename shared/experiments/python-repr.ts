@@ -18,7 +18,7 @@ export function pythonRepr(value: JsonValue): string {
     case 'list':
       return `[${value.items.map(pythonRepr).join(', ')}]`;
     case 'object':
-      return `{${Array.from(value.members, ([key, { value: inner }]) => `${quoted(key)}: ${pythonRepr(inner)}`).join(', ')}}`;
+      return `{${value.members.map(({ key, value: inner }) => `${quoted(key)}: ${pythonRepr(inner)}`).join(', ')}}`;
   }
 }
 

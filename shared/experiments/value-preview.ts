@@ -18,11 +18,11 @@ function preview(value: JsonValue, depth: number): string {
     const entries = shown.map((item) => preview(item, depth - 1));
     return `[${entries.join(', ')}${more(entries.length, value.items.length)}]`;
   }
-  const shown = depth > 0 ? Array.from(value.members).slice(0, MOST_ITEMS) : [];
+  const shown = depth > 0 ? value.members.slice(0, MOST_ITEMS) : [];
   const entries = shown.map(
-    ([key, member]) => `${keyPreview(key)}: ${preview(member.value, depth - 1)}`,
+    (member) => `${keyPreview(member.key)}: ${preview(member.value, depth - 1)}`,
   );
-  return `{${entries.join(', ')}${more(entries.length, value.members.size)}}`;
+  return `{${entries.join(', ')}${more(entries.length, value.members.length)}}`;
 }
 
 /** A key in double quotes for messages, cut with `…` when long. */

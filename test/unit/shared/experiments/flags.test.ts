@@ -12,7 +12,7 @@ import { experimentArgsCases } from './vector-cases.ts';
 function experimentOf(text: string): Experiment {
   const { root } = parseCommentedJson(text);
   if (!isJsonObject(root)) throw new Error('not an object');
-  return Array.from(root.members, ([name, { value }]) => [name, value] as const);
+  return root.members.map(({ key, value }) => [key, value] as const);
 }
 
 describe('the original gives the same arguments', () => {
@@ -99,7 +99,7 @@ describe('the canonical text', () => {
     );
     const name = fc
       .string({ unit: 'binary', minLength: 1 })
-      .filter((text) => !/[\s,[\]\u001c-\u001f\u0085]/.test(text));
+      .filter((text) => !/[\s\p{Cc},[\]]/u.test(text));
     fc.assert(
       fc.property(fc.dictionary(name, value), (flags) => {
         const text = canonical(JSON.stringify(flags));

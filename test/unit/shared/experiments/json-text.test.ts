@@ -1,7 +1,12 @@
 import * as fc from 'fast-check';
 import { describe, test } from 'vitest';
 import { isAppError } from '../../../../shared/errors/app-error.ts';
-import { MAX_JSON_DEPTH, parseCommentedJson } from '../../../../shared/experiments/json-text.ts';
+import { parseExperimentConfig } from '../../../../shared/experiments/config-model.ts';
+import {
+  itemOffsets,
+  MAX_JSON_DEPTH,
+  parseCommentedJson,
+} from '../../../../shared/experiments/json-text.ts';
 import { isJsonList, isJsonObject } from '../../../../shared/experiments/json-value.ts';
 import { pythonJson } from '../../../../shared/experiments/python-json.ts';
 import { thrownBy } from './thrown-by.ts';
@@ -146,6 +151,29 @@ describe('limits', () => {
   });
 });
 
+describe('time grows with the length only', () => {
+  const million = 1_000_000;
+  test.for([
+    ['comments', `{}${'# x\n'.repeat(million)}`],
+    ['escapes', `"${'\\n'.repeat(million)}"`],
+    ['digits', `[${'7'.repeat(million)}, 0.${'7'.repeat(million)}]`],
+    ['items', `[${'0,'.repeat(million)}0]`],
+    ['keys', `{${Array.from({ length: million / 10 }, (_, i) => `"k${i}":0,"k${i}":1`).join()}}`],
+  ] as const)('a million of %s are read within seconds', ([, text], { expect }) => {
+    const started = performance.now();
+    parseCommentedJson(text);
+    expect(performance.now() - started).toBeLessThan(4000);
+  });
+  test('many mistakes at the end of a long list are found without reading it for each', ({
+    expect,
+  }) => {
+    const text = `[${'{},'.repeat(300_000)}${'1,'.repeat(50)}2]`;
+    const started = performance.now();
+    expect(thrownBy(() => parseExperimentConfig(text)).context).toMatchObject({ column: 900_002 });
+    expect(performance.now() - started).toBeLessThan(4000);
+  });
+});
+
 describe('properties', () => {
   test('what JSON.stringify writes reads back', ({ expect }) => {
     fc.assert(
@@ -190,13 +218,15 @@ describe('properties', () => {
   test('keys and values remember where they start', ({ expect }) => {
     const text = '{ "a" : [ 1 , "x" ] }';
     const { root, rootOffset } = parseCommentedJson(`# c\n${text}`);
-    const member = isJsonObject(root) ? root.members.get('a') : undefined;
+    const member = isJsonObject(root) ? root.members[0] : undefined;
     expect({ rootOffset, ...member }).toMatchObject({
       rootOffset: 4,
       keyOffset: 6,
       valueOffset: 12,
     });
-    expect(isJsonList(member?.value) && member.value.offsets).toEqual([14, 18]);
+    expect(isJsonList(member?.value) && itemOffsets(`# c\n${text}`, member.value)).toEqual([
+      14, 18,
+    ]);
   });
 });
 
