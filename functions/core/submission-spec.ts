@@ -33,6 +33,7 @@ export async function checkSpec(
   if (layers === 'must-exist') await requireLayers(deps, layersOf(spec));
   const configText = await configTextOf(deps, spec);
   const config = parseExperimentConfig(configText);
+  refuseUnpassable(config);
   return { configText, config, count: countWithin(config, LIMITS.experiments), lane };
 }
 
@@ -43,6 +44,28 @@ export function layersOf(spec: {
 }): readonly string[] {
   const { layer } = spec.dependencies;
   return layer === null ? spec.codeLayers : [...spec.codeLayers, layer];
+}
+
+// No system passes a NUL character or half a surrogate pair to a program.
+function refuseUnpassable(config: ExperimentConfig): void {
+  for (const sweep of config.sweeps) {
+    for (const { name, dimension: at } of sweep.flags) {
+      const rows = sweep.dimensions[at]?.rows ?? [];
+      const bad = [name, ...rows.flat()].find(
+        (text) => typeof text === 'string' && (text.includes('\0') || !text.isWellFormed()),
+      );
+      if (bad !== undefined) {
+        throw new AppError(
+          'CONFIG_INVALID',
+          `Key ${JSON.stringify(name)}: ${JSON.stringify(bad)} cannot be passed to a program.`,
+          {
+            hint: 'Take out the NUL character or the lone surrogate.',
+            context: { key: name, reason: 'bad-value' },
+          },
+        );
+      }
+    }
+  }
 }
 
 function chooseLane(deps: CoreDeps, spec: SubmissionSpec): LaneSetting {

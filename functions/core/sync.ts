@@ -5,12 +5,20 @@ import type { Observation, Platform } from '../ports/platform.ts';
 import { put, StaleVersion, type Stored, type Write } from '../ports/store.ts';
 import type { CoreDeps } from './deps.ts';
 import { moved, noted } from './job-moves.ts';
-import { commitAndPublish } from './outbox.ts';
+import { commitAndPublish, type Outgoing } from './outbox.ts';
 import { everyOf, getJob, getOne } from './records.ts';
 import { retryStale } from './retry-stale.ts';
 
 const SYNC_WRITE_EVERY_MS = 5_000;
 const MOVES_PER_COMMIT = 100;
+
+/** How thorough a pass is, and how it tells the drainer of places that came free. */
+export interface SyncOptions {
+  /** Also look up active jobs that the platform's list does not show. */
+  readonly full: boolean;
+  /** 'message': in the commit that frees the place. 'caller': the caller wakes the drainer, which is near. */
+  readonly wake: 'message' | 'caller';
+}
 
 /** What a pass did. */
 export interface SyncResult {
@@ -21,10 +29,13 @@ export interface SyncResult {
 
 /**
  * Compares what the lane's platform reports with what we hold and moves jobs by the transition table. Level-triggered: with every
- * notification lost it still converges. Cancels platform jobs that nobody holds, and asks again for those that are to stop. `full`
- * also looks up active jobs that the platform's list does not show.
+ * notification lost it still converges. Cancels platform jobs that nobody holds, and asks again for those that are to stop.
  */
-export async function syncLane(deps: CoreDeps, laneId: string, full: boolean): Promise<SyncResult> {
+export async function syncLane(
+  deps: CoreDeps,
+  laneId: string,
+  options: SyncOptions,
+): Promise<SyncResult> {
   const lane = await getOne(deps, 'lanes', laneId);
   const platform = lane === undefined ? undefined : deps.platforms.get(lane.value.platform);
   if (platform === undefined) return { moved: 0, groups: new Set() };
@@ -34,7 +45,15 @@ export async function syncLane(deps: CoreDeps, laneId: string, full: boolean): P
     0,
     (before?.value.syncedAt ?? 0) - platform.listLagMs - deps.timing.skewMs,
   );
-  const pass: Pass = { deps, platform, laneId, seen: new Set(), groups: new Set(), moved: 0 };
+  const pass: Pass = {
+    deps,
+    platform,
+    laneId,
+    wake: options.wake,
+    seen: new Set(),
+    groups: new Set(),
+    moved: 0,
+  };
   let cursor: string | null = null;
   do {
     const page: { items: readonly Observation[]; next: string | null } = await platform.list(
@@ -45,7 +64,7 @@ export async function syncLane(deps: CoreDeps, laneId: string, full: boolean): P
     await applyPage(pass, page.items);
     cursor = page.next;
   } while (cursor !== null);
-  if (full) await lookUpMissing(pass);
+  if (options.full) await lookUpMissing(pass);
   await markSynced(deps, before, { id: laneId, at: startedAt });
   return pass;
 }
@@ -54,6 +73,7 @@ interface Pass {
   readonly deps: CoreDeps;
   readonly platform: Platform;
   readonly laneId: string;
+  readonly wake: SyncOptions['wake'];
   readonly seen: Set<string>;
   readonly groups: Set<string>;
   moved: number;
@@ -141,12 +161,14 @@ async function commitMoves(pass: Pass, moves: readonly Move[]): Promise<void> {
   const writes = [...latest.values()].map(
     ({ job, after }): Write => put(job.key, after, { version: job.version }),
   );
-  const freed = moves.some(({ after }) => !after.active);
   try {
     await commitAndPublish(
       pass.deps,
       writes,
-      freed ? [{ message: { kind: 'drain', lane: pass.laneId } }] : [],
+      wakeAfter(
+        pass,
+        moves.some(({ after }) => !after.active),
+      ),
     );
     for (const { after } of latest.values()) count(pass, after);
   } catch (error) {
@@ -163,10 +185,15 @@ async function moveAlone(pass: Pass, move: Move): Promise<void> {
     await commitAndPublish(
       pass.deps,
       [put(job.key, after, { version: job.version })],
-      after.active ? [] : [{ message: { kind: 'drain', lane: pass.laneId } }],
+      wakeAfter(pass, !after.active),
     );
     count(pass, after);
   });
+}
+
+function wakeAfter(pass: Pass, freed: boolean): Outgoing[] {
+  const needed = freed && pass.wake === 'message';
+  return needed ? [{ message: { kind: 'drain', lane: pass.laneId } }] : [];
 }
 
 function count(pass: Pass, job: JobDoc): void {

@@ -216,10 +216,9 @@ function checkPlatform(service: SimService, invariants: Invariants): void {
   for (const [attempt, jobs] of starts) {
     if (jobs.length > 1) invariants.broken('I2', `the code of ${attempt} was started twice`);
     for (const { request } of jobs) {
-      const submission = invariants.submissions.get(
-        invariants.jobs.get(request.jobId)?.submissionId ?? '',
-      );
-      if (!isDeepStrictEqual(request.run, submission?.run)) {
+      const submissionId = invariants.jobs.get(request.jobId)?.submissionId ?? '';
+      const run = invariants.submissions.get(submissionId)?.run;
+      if (!isDeepStrictEqual(request.run, run)) {
         invariants.broken('I6', `${attempt} runs something else than its submission`);
       }
     }
@@ -227,6 +226,13 @@ function checkPlatform(service: SimService, invariants: Invariants): void {
   for (const [key, build] of service.builds) {
     if (build.starts > 1) invariants.broken('one build per key', key);
   }
+  checkVerdicts(invariants, starts);
+}
+
+function checkVerdicts(
+  invariants: Invariants,
+  starts: ReadonlyMap<string, readonly SimJob[]>,
+): void {
   for (const job of invariants.jobs.values()) {
     const started = starts.get(`${job.id}.${job.attempt}`)?.length ?? 0;
     if (job.state === 'SUCCEEDED' && started !== 1) {

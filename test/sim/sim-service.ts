@@ -90,9 +90,9 @@ export class SimService {
   /** Syncs for ever. */
   scheduleSync(): void {
     this.world.after(this.world.between(5_000, 30_000), () => {
-      this.invoke((deps) => syncLane(deps, this.lane.id, this.world.chance(0.5))).catch(
-        () => undefined,
-      );
+      this.invoke((deps) =>
+        syncLane(deps, this.lane.id, { full: this.world.chance(0.5), wake: 'message' }),
+      ).catch(() => undefined);
       this.scheduleSync();
     });
   }

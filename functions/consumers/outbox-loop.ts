@@ -1,0 +1,158 @@
+import type { CoreDeps } from '../core/deps.ts';
+import type { Message } from '../ports/message.ts';
+import { put, StaleVersion, type Stored } from '../ports/store.ts';
+
+const ROWS = 100;
+/** Handlers running at the same time. */
+const IN_FLIGHT = 16;
+const MAX_ATTEMPTS = 10;
+const LONGEST_SLEEP_MS = 1_000;
+const BACKOFF_MS = { first: 500, longest: 60_000 } as const;
+
+/** The one-machine host's consumer: handles outbox rows where they are. */
+export interface OutboxLoop {
+  /** Says that there may be due rows. */
+  wake(): void;
+  /** Handles rows until the signal; resolves when the handlers in flight have ended. */
+  run(signal: AbortSignal): Promise<void>;
+  /** Handlers running now. */
+  inFlight(): number;
+}
+
+/**
+ * Leases due rows (raising `attempts` before the handler runs, so that a row that kills the service is seen), deletes them on
+ * success, puts them back with growing waits, and parks them after ten attempts. Equal messages are handled once. `instance` tells
+ * leases of an earlier life from ours; the directory's lock guarantees that there is no other.
+ */
+export function createOutboxLoop(
+  deps: Pick<CoreDeps, 'store' | 'clock' | 'random' | 'log'>,
+  instance: string,
+  handle: (message: Message) => Promise<void>,
+): OutboxLoop {
+  const busy = new Map<string, Promise<void>>();
+  const held = new Set<string>();
+  let wake: () => void = () => undefined;
+  let woken = false;
+
+  async function step(): Promise<number> {
+    const page = await deps.store.list('dueMessages', { parked: false }, { limit: ROWS });
+    const now = deps.clock.now();
+    const free = page.items.filter((row) => !held.has(row.key.id));
+    const due = free.filter((row) => row.value.notBefore <= now);
+    for (const rows of byMessage(due).slice(0, IN_FLIGHT - busy.size)) await start(rows);
+    const next = free.find((row) => row.value.notBefore > now);
+    return next === undefined
+      ? LONGEST_SLEEP_MS
+      : Math.min(LONGEST_SLEEP_MS, next.value.notBefore - now);
+  }
+
+  async function start(rows: readonly Stored<'outbox'>[]): Promise<void> {
+    const leased = await lease(deps, rows, instance);
+    const [first] = leased;
+    if (first === undefined) return;
+    for (const row of leased) held.add(row.key.id);
+    const done = settle(leased, first.value.message).finally(() => {
+      for (const row of leased) held.delete(row.key.id);
+      busy.delete(first.key.id);
+      wake();
+    });
+    busy.set(first.key.id, done);
+  }
+
+  async function settle(rows: readonly Stored<'outbox'>[], message: Message): Promise<void> {
+    try {
+      await handle(message);
+      await deps.store.commit(rows.map((row) => ({ op: 'delete', key: row.key })));
+    } catch (error) {
+      await putBack(deps, rows, error);
+    }
+  }
+
+  return {
+    inFlight: () => busy.size,
+    wake() {
+      woken = true;
+      wake();
+    },
+    async run(signal) {
+      while (!signal.aborted) {
+        woken = false;
+        const sleepMs = await step().catch((error: unknown) => {
+          deps.log.error({ error: String(error) }, 'outbox step failed');
+          return LONGEST_SLEEP_MS;
+        });
+        if (woken) continue;
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+          const wait = AbortSignal.any([signal]);
+          deps.clock.sleep(Math.max(1, sleepMs), wait).then(resolve, () => resolve());
+        });
+      }
+      await Promise.allSettled(busy.values());
+    },
+  };
+}
+
+function byMessage(rows: readonly Stored<'outbox'>[]): Stored<'outbox'>[][] {
+  const groups = new Map<string, Stored<'outbox'>[]>();
+  for (const row of rows) {
+    const key = JSON.stringify(row.value.message);
+    const group = groups.get(key) ?? [];
+    group.push(row);
+    groups.set(key, group);
+  }
+  return [...groups.values()];
+}
+
+async function lease(
+  deps: Pick<CoreDeps, 'store'>,
+  rows: readonly Stored<'outbox'>[],
+  instance: string,
+): Promise<readonly Stored<'outbox'>[]> {
+  try {
+    await deps.store.commit(
+      rows.map((row) =>
+        put(
+          row.key,
+          { ...row.value, attempts: row.value.attempts + 1, leasedBy: instance },
+          { version: row.version },
+        ),
+      ),
+    );
+  } catch (error) {
+    if (error instanceof StaleVersion) return [];
+    throw error;
+  }
+  return rows;
+}
+
+async function putBack(
+  deps: Pick<CoreDeps, 'store' | 'clock' | 'random' | 'log'>,
+  rows: readonly Stored<'outbox'>[],
+  error: unknown,
+): Promise<void> {
+  for (const row of rows) {
+    const attempts = row.value.attempts + 1;
+    const parked = attempts >= MAX_ATTEMPTS;
+    const waitMs =
+      Math.min(BACKOFF_MS.longest, BACKOFF_MS.first * 2 ** (attempts - 1)) *
+      (0.5 + deps.random.next() / 2);
+    const after = {
+      ...row.value,
+      attempts,
+      parked,
+      leasedBy: null,
+      lastError: String(error).slice(0, 1_000),
+      notBefore: deps.clock.now() + waitMs,
+    };
+    deps.log.warn(
+      { message: row.value.message, attempts, parked, error: String(error) },
+      parked ? 'message parked' : 'message put back',
+    );
+    await deps.store
+      .commit([put(row.key, after)])
+      .catch((lost: unknown) =>
+        deps.log.error({ error: String(lost) }, 'message stays leased until the next start'),
+      );
+  }
+}
