@@ -1,0 +1,80 @@
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { AppError } from '../../shared/errors/app-error.ts';
+
+/** Where the one-machine service keeps things. */
+export interface DataDir {
+  readonly path: string;
+  readonly database: string;
+  readonly lock: string;
+  readonly serveFile: string;
+  readonly tokenFile: string;
+  readonly layers: string;
+  readonly platform: string;
+  readonly builds: string;
+  readonly log: string;
+}
+
+/** The places below a data directory; makes nothing. */
+export function dataDirAt(path: string): DataDir {
+  return {
+    path,
+    database: join(path, 'service.db'),
+    lock: join(path, 'serve.lock'),
+    serveFile: join(path, 'serve.json'),
+    tokenFile: join(path, 'token'),
+    layers: join(path, 'layers'),
+    platform: join(path, 'process'),
+    builds: join(path, 'builds'),
+    log: join(path, 'logs', 'service.log'),
+  };
+}
+
+/** Makes the directory, for its owner alone. Throws AppError DATA_DIR_UNUSABLE. */
+export async function makeDataDir(path: string): Promise<DataDir> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new AppError(
+      'DATA_DIR_UNUSABLE',
+      `Cannot make the data directory ${path}: ${error instanceof Error ? error.message : String(error)}.`,
+      {
+        hint: 'Name another one with --data_dir or CALIBAN_HOME.',
+        cause: error,
+      },
+    );
+  }
+  return dataDirAt(path);
+}
+
+/** The directory's bearer token: the given one, the one that is there, or a new one; mode 0600. `isNew`: show it once. */
+export async function keepToken(
+  dir: DataDir,
+  given: string | null,
+): Promise<{ readonly token: string; readonly isNew: boolean }> {
+  const before = await readFile(dir.tokenFile, 'utf8').then(
+    (text) => text.trim(),
+    () => '',
+  );
+  const token = given ?? (before === '' ? randomBytes(32).toString('base64url') : before);
+  if (token !== before) await writeFile(dir.tokenFile, `${token}\n`, { mode: 0o600 });
+  await chmod(dir.tokenFile, 0o600);
+  return { token, isNew: token !== before && given === null };
+}
+
+/** Says who serves and where; by rename, so that a reader sees all or nothing. */
+export async function writeServeFile(
+  dir: DataDir,
+  serve: { readonly instance: string; readonly address: string },
+): Promise<void> {
+  const draft = `${dir.serveFile}.${process.pid}`;
+  const content = { schemaVersion: 1, ...serve, tokenFile: dir.tokenFile, pid: process.pid };
+  await writeFile(draft, `${JSON.stringify(content)}\n`, { mode: 0o600 });
+  await rename(draft, dir.serveFile);
+}
+
+/** Takes the word back. */
+export function removeServeFile(dir: DataDir): Promise<void> {
+  return rm(dir.serveFile, { force: true });
+}

@@ -1,0 +1,35 @@
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, renameSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { destination, pino } from 'pino';
+import type { Clock, Log, Random } from '../ports/runtime.ts';
+
+/** The machine's clock. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  sleep: (ms, signal) => sleep(ms, undefined, signal === undefined ? {} : { signal }),
+};
+
+/** The machine's randomness. */
+export const systemRandom: Random = {
+  next: () => Math.random(),
+  id: () => randomBytes(10).toString('hex'),
+};
+
+const LARGEST_LOG_BYTES = 64 * 1024 * 1024;
+
+/** The service's own log: JSON lines in a file, synchronous so that a crash loses none; one older file is kept. */
+export function openServiceLog(path: string): Log & { close(): void } {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > LARGEST_LOG_BYTES)
+    renameSync(path, `${path}.1`);
+  const file = destination({ dest: path, sync: true, mode: 0o600 });
+  const log = pino({ messageKey: 'message', base: { pid: process.pid } }, file);
+  return {
+    info: (fields, message) => log.info(fields, message),
+    warn: (fields, message) => log.warn(fields, message),
+    error: (fields, message) => log.error(fields, message),
+    close: () => file.end(),
+  };
+}

@@ -1,0 +1,46 @@
+import { countsOf } from '../core/counts.ts';
+import type { CoreDeps } from '../core/deps.ts';
+import { syncLane } from '../core/sync.ts';
+
+const EVERY_MS = 1_000;
+const FULL_EVERY_MS = 30_000;
+/** Exits that come together are handled together. */
+const GATHER_MS = 3;
+
+/** Keeps a lane's jobs as its platform reports them. */
+export interface SyncLoop {
+  /** A job of the lane may have changed: look soon. */
+  hint(): void;
+  run(signal: AbortSignal): Promise<void>;
+}
+
+/** Syncs a lane each second and at once after a hint; `freed` is called when jobs moved. */
+export function createSyncLoop(deps: CoreDeps, lane: string, freed: () => void): SyncLoop {
+  let early = new AbortController();
+  let fullAt = 0;
+
+  async function pass(): Promise<void> {
+    const full = deps.clock.now() >= fullAt;
+    if (full) fullAt = deps.clock.now() + FULL_EVERY_MS;
+    const { moved, groups } = await syncLane(deps, lane, { full, wake: 'caller' });
+    if (moved > 0) freed();
+    for (const id of groups) await countsOf(deps, { kind: 'group', id });
+  }
+
+  return {
+    hint: () => early.abort(),
+    async run(signal) {
+      while (!signal.aborted) {
+        await deps.clock
+          .sleep(EVERY_MS, AbortSignal.any([early.signal, signal]))
+          .catch(() => undefined);
+        if (signal.aborted) return;
+        if (early.signal.aborted) await deps.clock.sleep(GATHER_MS);
+        early = new AbortController();
+        await pass().catch((error: unknown) =>
+          deps.log.error({ lane, error: String(error) }, 'sync failed'),
+        );
+      }
+    },
+  };
+}
