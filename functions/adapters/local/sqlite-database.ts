@@ -1,11 +1,11 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { AppError } from '../../../shared/errors/app-error.ts';
 import type { Clock } from '../../ports/runtime.ts';
 import { isNetworkFilesystem } from './network-filesystem.ts';
-import { asStoreError, isCannotOpen } from './sqlite-errors.ts';
+import { asStoreError, lacksSideFiles } from './sqlite-errors.ts';
 import { inspectDatabase, migrateDatabase } from './sqlite-migrations.ts';
 import { BUSY_TIMEOUT_MS, takeTurn } from './sqlite-turn.ts';
 
@@ -65,6 +65,8 @@ async function openToWrite(path: string, clock: Clock): Promise<DatabaseSync> {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
   return await closeUnless(db, async () => {
+    // SQLite opens a file it may not write to read it, and says so only when asked to write.
+    accessSync(path, constants.W_OK);
     const state = await takeTurn(clock, () => inspectDatabase(db, path));
     await takeTurn(clock, () => useWriteAheadLog(db, path));
     db.exec('PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864');
@@ -82,7 +84,7 @@ async function openToRead(path: string, clock: Clock): Promise<DatabaseSync> {
   } catch (error) {
     // Reading a WAL database needs side files, which only who may write here can make. Without a WAL the file is
     // whole, and no process has it open: it can be read as it stands.
-    if (!isCannotOpen(error) || existsSync(`${path}-wal`)) throw error;
+    if (!lacksSideFiles(error) || existsSync(`${path}-wal`)) throw error;
     const whole = new DatabaseSync(new URL(`${pathToFileURL(path).href}?immutable=1`), {
       readOnly: true,
     });

@@ -4,6 +4,7 @@ import { AppError } from '../../../shared/errors/app-error.ts';
 const SQL_ERROR = 1;
 const BUSY = 5;
 const LOCKED = 6;
+const READ_ONLY = 8;
 const CANNOT_OPEN = 14;
 const UNUSABLE: Readonly<Record<number, string>> = {
   3: 'Give this user read and write access to the directory, or name another with --data_dir.',
@@ -33,9 +34,10 @@ export function isSqlError(error: unknown): boolean {
   return resultCode(error) === SQL_ERROR;
 }
 
-/** Whether SQLite could not open one of its files. */
-export function isCannotOpen(error: unknown): boolean {
-  return resultCode(error) === CANNOT_OPEN;
+/** Whether SQLite could not make or open one of its side files. */
+export function lacksSideFiles(error: unknown): boolean {
+  const code = resultCode(error);
+  return code === CANNOT_OPEN || code === READ_ONLY;
 }
 
 /** AppError DATA_DIR_UNUSABLE for what the disk or the directory does wrong; anything else as it was thrown. */

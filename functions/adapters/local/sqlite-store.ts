@@ -112,9 +112,13 @@ class FileStore implements SqliteStore {
     if (!this.#db.isOpen) return;
     this.#statements.clear();
     this.#writers.clear();
-    // The answer is not looked at: a reader elsewhere may hinder it, and the log keeps everything then.
-    if (!this.#readOnly) this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
-    this.#db.close();
+    try {
+      if (!this.#readOnly) this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    } catch {
+      // A reader elsewhere or a full disk may hinder it; the log keeps everything then.
+    } finally {
+      this.#db.close();
+    }
   }
 
   #read<C extends Collection>(key: Key<C>): Stored<C> | undefined {
