@@ -69,7 +69,9 @@ async function openToWrite(path: string, clock: Clock): Promise<DatabaseSync> {
     accessSync(path, constants.W_OK);
     const state = await takeTurn(clock, () => inspectDatabase(db, path));
     await takeTurn(clock, () => useWriteAheadLog(db, path));
-    db.exec('PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864');
+    db.exec(
+      'PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -32768',
+    );
     if (state !== 'current') {
       await takeTurn(clock, () => inTransaction(db, () => migrateDatabase(db, path)));
     }
