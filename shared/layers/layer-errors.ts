@@ -15,11 +15,6 @@ export function layerInvalid(reason: string, entry?: string): AppError {
   });
 }
 
-/** The AppError LAYER_INVALID of a blob that holds more than was declared. */
-export function layerTooLong(uncompressedSize: number): AppError {
-  return layerInvalid(`it holds more than the ${uncompressedSize} bytes that were declared`);
-}
-
 /** The AppError LAYER_MISSING of a layer that is not stored and verified. */
 export function layerMissing(diffId: string): AppError {
   return new AppError('LAYER_MISSING', `Layer ${diffId} is not stored here.`, {
@@ -48,6 +43,11 @@ export function bytesMissing(diffId: string, received: number, blobSize: number)
     `Layer ${diffId} is not complete: ${received} of ${blobSize} bytes have arrived.`,
     { hint: `Send the bytes from offset ${received} on.`, context: { received, blobSize } },
   );
+}
+
+/** The AppError LAYER_INVALID of a layer that was refused earlier, with the reason that was kept. */
+export function layerFailedBefore(reason: string): AppError {
+  return new AppError('LAYER_INVALID', reason, { hint: REMEDY });
 }
 
 /** A name from an archive as text that is safe to print: quoted, invisible characters escaped, at most 200 characters. */

@@ -32,7 +32,8 @@ function recordLength(bytes: Uint8Array, offset: number): number {
   const digits = /^([1-9]\d*) /.exec(head)?.[1] ?? '';
   const length = Number(digits);
   const end = offset + length;
-  if (length > digits.length + 1 && end <= bytes.length && bytes[end - 1] === NEWLINE) return length;
+  if (length > digits.length + 1 && end <= bytes.length && bytes[end - 1] === NEWLINE)
+    return length;
   throw layerInvalid('an extended (pax) header has a record of a wrong length');
 }
 

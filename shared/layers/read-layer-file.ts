@@ -1,5 +1,5 @@
 import { AppError } from '../errors/app-error.ts';
-import { createTarReader, type TarEntry } from './tar-reader.ts';
+import { createTarReader, type TarEntry, type TarEvent } from './tar-reader.ts';
 
 /** What is looked for in a layer. */
 export interface WantedFile {
@@ -23,22 +23,24 @@ export async function readLayerFile(
 type Found = { readonly target: string } | Uint8Array | undefined;
 
 async function scan(tar: AsyncIterable<Uint8Array>, wanted: WantedFile): Promise<Found> {
-  const reader = createTarReader();
   let content: Uint8Array | undefined;
   let filled = 0;
-  for await (const piece of tar) {
-    for (const event of reader.push(piece)) {
-      if (event.kind === 'content') {
-        content?.set(event.bytes, filled);
-        filled += content === undefined ? 0 : event.bytes.length;
-      } else if (event.entry.path === wanted.path) {
-        if (event.entry.kind !== 'file') return linkOf(event.entry);
-        content = new Uint8Array(checkedSize(event.entry.size, wanted));
-      }
-      if (filled === content?.length) return content;
+  for await (const event of tarEvents(tar)) {
+    if (event.kind === 'content' && content !== undefined) {
+      content.set(event.bytes, filled);
+      filled += event.bytes.length;
+    } else if (event.kind === 'entry' && event.entry.path === wanted.path) {
+      if (event.entry.kind !== 'file') return linkOf(event.entry);
+      content = new Uint8Array(checkedSize(event.entry.size, wanted));
     }
+    if (filled === content?.length) return content;
   }
   return undefined;
+}
+
+async function* tarEvents(tar: AsyncIterable<Uint8Array>): AsyncGenerator<TarEvent> {
+  const reader = createTarReader();
+  for await (const piece of tar) yield* reader.push(piece);
 }
 
 function linkOf(entry: TarEntry): Found {

@@ -1,5 +1,5 @@
 import type { DeclaredLayer, LayerLimits } from './layer-declaration.ts';
-import { layerInvalid, layerTooLong } from './layer-errors.ts';
+import { layerInvalid } from './layer-errors.ts';
 import { createLayerReader } from './layer-rules.ts';
 
 /** A running sha256. */
@@ -12,14 +12,10 @@ export interface RunningDigest {
 /** What verification needs from the runtime. */
 export interface LayerCodec {
   sha256(): RunningDigest;
-  /**
-   * The bytes that a blob stands for. May stop, by AppError LAYER_INVALID, once they are more than `maxBytes`. Throws
-   * the same for a damaged, cut or otherwise encoded blob and for bytes behind its end.
-   */
+  /** The bytes that a blob stands for. Throws AppError LAYER_INVALID for a damaged or cut blob and for bytes behind its end. */
   decode(
     blob: AsyncIterable<Uint8Array>,
     encoding: DeclaredLayer['encoding'],
-    maxBytes: number,
   ): AsyncIterable<Uint8Array>;
 }
 
@@ -44,9 +40,10 @@ export async function verifyLayer(
   const tar = codec.sha256();
   const reader = createLayerReader(limits);
   let tarBytes = 0;
-  for await (const piece of codec.decode(counted.bytes(), encoding, uncompressedSize)) {
+  for await (const piece of codec.decode(counted.bytes(), encoding)) {
     tarBytes += piece.length;
-    if (tarBytes > uncompressedSize) throw layerTooLong(uncompressedSize);
+    if (tarBytes > uncompressedSize)
+      throw layerInvalid(`it holds more than the ${uncompressedSize} bytes that were declared`);
     tar.update(piece);
     reader.push(piece);
   }
