@@ -4,14 +4,12 @@ const SHOWN_CHARACTERS = 200;
 const REMEDY = 'Send the layer again as packed by: caliban cloud';
 
 /** The AppError LAYER_INVALID with a reason and, when one entry is to blame, that entry's name. */
-export function layerInvalid(reason: string, entry?: string): AppError {
-  const message =
-    entry === undefined
-      ? `Layer refused: ${reason}.`
-      : `Layer refused: entry ${quoteEntry(entry)}: ${reason}.`;
-  return new AppError('LAYER_INVALID', message, {
+export function layerInvalid(reason: string, entry?: string, cause?: unknown): AppError {
+  const where = entry === undefined ? '' : `entry ${quoteEntry(entry)}: `;
+  return new AppError('LAYER_INVALID', `Layer refused: ${where}${reason}.`, {
     hint: REMEDY,
     ...(entry === undefined ? {} : { context: { entry: quoteEntry(entry) } }),
+    ...(cause === undefined ? {} : { cause }),
   });
 }
 

@@ -2,6 +2,7 @@ import { describe, test } from 'vitest';
 import { createMemoryLayerStore } from '../../functions/adapters/memory/memory-layer-store.ts';
 import { CONTRACT_LIMITS, layerStoreContract } from '../contract/layer-store.ts';
 import { uploadSinkContract } from '../contract/upload-sink.ts';
+import { sendBlob } from '../doubles/layer-upload.ts';
 
 const nothing = async () => {};
 
@@ -9,16 +10,7 @@ layerStoreContract('memory', async () => {
   const store = createMemoryLayerStore({ limits: CONTRACT_LIMITS });
   return {
     layers: store,
-    async send({ diffId, blobSize }, blob) {
-      const range = { bytes: { first: 0, last: blobSize - 1 }, total: blobSize };
-      await store.receive(
-        diffId,
-        range,
-        (async function* () {
-          yield blob;
-        })(),
-      );
-    },
+    send: (declaration, blob) => sendBlob(store, { declaration, blob }),
     async finish(diffId) {
       await store.complete(diffId);
     },

@@ -19,8 +19,9 @@ export const memoryLayerCodec: LayerCodec = {
     stream.end(bytes);
     try {
       yield* stream;
-    } catch {
-      throw layerInvalid(`its ${encoding} blob is damaged, cut or not ${encoding} at all`);
+    } catch (cause) {
+      const reason = `its ${encoding} blob is damaged, cut or not ${encoding} at all`;
+      throw layerInvalid(reason, undefined, cause);
     }
     if (stream.bytesWritten === bytes.length) return;
     throw layerInvalid(`its ${encoding} blob has bytes behind its end`);
