@@ -68,10 +68,7 @@ async function openToWrite(path: string, clock: Clock): Promise<DatabaseSync> {
     // SQLite opens a file it may not write to read it, and says so only when asked to write.
     accessSync(path, constants.W_OK);
     const state = await takeTurn(clock, () => inspectDatabase(db, path));
-    await takeTurn(clock, () => useWriteAheadLog(db, path));
-    db.exec(
-      'PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -32768',
-    );
+    await takeTurn(clock, () => configure(db, path));
     if (state !== 'current') {
       await takeTurn(clock, () => inTransaction(db, () => migrateDatabase(db, path)));
     }
@@ -113,12 +110,20 @@ async function closeUnless(db: DatabaseSync, body: () => Promise<void>): Promise
   }
 }
 
-function useWriteAheadLog(db: DatabaseSync, path: string): void {
+function configure(db: DatabaseSync, path: string): void {
   const mode = db.prepare('PRAGMA journal_mode = WAL').get()?.['journal_mode'];
-  if (mode === 'wal') return;
-  throw new AppError('DATA_DIR_UNUSABLE', `${path} cannot have a write-ahead log here (${mode})`, {
-    hint: 'Name a directory on a local disk with --data_dir.',
-  });
+  if (mode !== 'wal') {
+    throw new AppError(
+      'DATA_DIR_UNUSABLE',
+      `${path} cannot have a write-ahead log here (${mode})`,
+      {
+        hint: 'Name a directory on a local disk with --data_dir.',
+      },
+    );
+  }
+  // FULL: a commit is on the disk when it resolves. 64 MiB of log are kept for reuse, 32 MiB of pages in memory.
+  db.exec(`PRAGMA synchronous = FULL; PRAGMA journal_size_limit = ${64 * 1024 * 1024};
+    PRAGMA cache_size = -${32 * 1024}`);
 }
 
 function refuseNetworkFilesystem(path: string, mountinfo: string | undefined): void {
