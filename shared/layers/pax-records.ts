@@ -1,4 +1,5 @@
 import { layerInvalid } from './layer-errors.ts';
+import { decodeName } from './tar-name.ts';
 
 /** What an extended header says about the next entry. */
 export interface PaxRecords {
@@ -66,13 +67,4 @@ function toPaxRecords(records: ReadonlyMap<string, string>): PaxRecords {
 function parseSize(value: string): number {
   if (/^(0|[1-9]\d{0,14})$/.test(value)) return Number(value);
   throw layerInvalid('an extended (pax) header has a size that is no number', value);
-}
-
-/** Text of a name in an archive. Throws AppError LAYER_INVALID when it is not UTF-8. */
-export function decodeName(bytes: Uint8Array): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    throw layerInvalid('a name is not valid UTF-8', String.fromCharCode(...bytes.subarray(0, 200)));
-  }
 }

@@ -1,11 +1,12 @@
 import { layerInvalid } from './layer-errors.ts';
-import { decodeName } from './pax-records.ts';
+import { shownName } from './tar-name.ts';
 
-/** One 512-byte header block, read strictly. */
+/** One 512-byte header block, read strictly. Names are views into the block. */
 export interface TarHeader {
-  readonly name: string;
+  /** Not decoded: where an extension header has the name, this one may be cut within a character. */
+  readonly name: Uint8Array;
   readonly type: string;
-  readonly linkName: string;
+  readonly linkName: Uint8Array;
   readonly size: number;
   readonly mode: number;
 }
@@ -13,6 +14,7 @@ export interface TarHeader {
 /** Bytes of a tar block; everything in a tar is padded to it. */
 export const TAR_BLOCK = 512;
 
+const SLASH = 0x2f;
 const CHECKSUM_AT = 148;
 const GNU_FLAVOUR = 'ustar  \0';
 const POSIX_FLAVOUR = 'ustar\x0000';
@@ -41,36 +43,36 @@ export function isZeros(bytes: Uint8Array): boolean {
   return true;
 }
 
-function fullName(block: Uint8Array): string {
+function fullName(block: Uint8Array): Uint8Array {
   const name = text(block, 0, 100);
   const flavour = String.fromCharCode(...block.subarray(257, 265));
   if (flavour === GNU_FLAVOUR) {
     if (isZeros(block.subarray(345))) return name;
-    throw layerInvalid('its header has fields of an old GNU format', name);
+    throw layerInvalid('its header has fields of an old GNU format', shownName(name));
   }
   if (flavour !== POSIX_FLAVOUR) {
-    throw layerInvalid('its header is neither in POSIX ustar nor in GNU format', name);
+    throw layerInvalid('its header is neither in POSIX ustar nor in GNU format', shownName(name));
   }
   if (!isZeros(block.subarray(500))) {
-    throw layerInvalid('its header has bytes behind the last field', name);
+    throw layerInvalid('its header has bytes behind the last field', shownName(name));
   }
   const prefix = text(block, 345, 155);
-  return prefix === '' ? name : `${prefix}/${name}`;
+  return prefix.length === 0 ? name : Uint8Array.from([...prefix, SLASH, ...name]);
 }
 
-function size(block: Uint8Array, name: string): number {
+function size(block: Uint8Array, name: Uint8Array): number {
   const value = block[124] === 0x80 ? base256(block, 125, 11) : octal(block, 124, 12);
   if (value !== undefined && Number.isSafeInteger(value)) return value;
-  throw layerInvalid('its size is no number', name);
+  throw layerInvalid('its size is no number', shownName(name));
 }
 
-function text(block: Uint8Array, offset: number, length: number): string {
+function text(block: Uint8Array, offset: number, length: number): Uint8Array {
   const field = block.subarray(offset, offset + length);
   const end = field.indexOf(0);
-  if (end === -1) return decodeName(field);
-  const value = decodeName(field.subarray(0, end));
+  if (end === -1) return field;
+  const value = field.subarray(0, end);
   if (isZeros(field.subarray(end))) return value;
-  throw layerInvalid('a name has bytes behind a NUL', value);
+  throw layerInvalid('a name has bytes behind a NUL', shownName(value));
 }
 
 function octal(block: Uint8Array, offset: number, length: number): number | undefined {

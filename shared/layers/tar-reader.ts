@@ -1,6 +1,7 @@
 import { layerInvalid } from './layer-errors.ts';
-import { decodeName, type PaxRecords, parsePaxRecords } from './pax-records.ts';
+import { type PaxRecords, parsePaxRecords } from './pax-records.ts';
 import { isZeros, parseTarHeader, TAR_BLOCK, type TarHeader } from './tar-header.ts';
+import { decodeName, shownName } from './tar-name.ts';
 
 /** One entry of a tar. A directory's path has no trailing slash. `size` is 0 but for files. */
 export interface TarEntry {
@@ -181,18 +182,18 @@ function parseExtension(extension: Extension): PaxRecords | string {
 function checkExtension(header: TarHeader, kind: ExtensionKind, before: Overrides): void {
   const isMixed = kind === 'pax' ? !isEmpty(before) : before.pax !== undefined;
   if (isMixed || before[kind] !== undefined) {
-    throw layerInvalid('two extension headers describe the same entry', header.name);
+    throw layerInvalid('two extension headers describe the same entry', shownName(header.name));
   }
   if (header.size >= 1 && header.size <= MAX_EXTENSION_BYTES) return;
   throw layerInvalid(
     `its extension header has ${header.size} bytes, the limit is ${MAX_EXTENSION_BYTES}`,
-    header.name,
+    shownName(header.name),
   );
 }
 
 function toEntry(header: TarHeader, overrides: Overrides): TarEntry {
   const { pax } = overrides;
-  const path = pax?.path ?? overrides.longName ?? header.name;
+  const path = pax?.path ?? overrides.longName ?? decodeName(header.name);
   const kind = KINDS[header.type];
   if (kind === undefined) {
     const type = REFUSED[header.type] ?? `has the unknown type ${JSON.stringify(header.type)}`;
@@ -204,7 +205,7 @@ function toEntry(header: TarHeader, overrides: Overrides): TarEntry {
   return {
     path: kind === 'directory' && path.endsWith('/') ? path.slice(0, -1) : path,
     kind,
-    linkTarget: isLink ? (pax?.linkpath ?? overrides.longLink ?? header.linkName) : '',
+    linkTarget: isLink ? (pax?.linkpath ?? overrides.longLink ?? decodeName(header.linkName)) : '',
     size,
     executable: (header.mode & 0o100) !== 0,
   };

@@ -1,0 +1,15 @@
+import { layerInvalid } from './layer-errors.ts';
+
+/** Text of a name in an archive. Throws AppError LAYER_INVALID when it is not UTF-8. */
+export function decodeName(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (cause) {
+    throw layerInvalid('a name is not valid UTF-8', shownName(bytes), cause);
+  }
+}
+
+/** A name as it can best be shown in a message. */
+export function shownName(bytes: Uint8Array): string {
+  return new TextDecoder('utf-8').decode(bytes);
+}
