@@ -1,10 +1,10 @@
 import { open, rename, writeFile } from 'node:fs/promises';
 
 /** Writes a file so that it survives the machine's sudden end, once its directory is synced too. */
-export async function writeSynced(path: string, text: string): Promise<void> {
+export async function writeSynced(path: string, content: string | Uint8Array): Promise<void> {
   const file = await open(path, 'w', 0o644);
   try {
-    await file.writeFile(text);
+    await file.writeFile(content);
     await file.sync();
   } finally {
     await file.close();
