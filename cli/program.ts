@@ -6,7 +6,7 @@ import { COMMANDS } from './commands/index.ts';
 import { asksForHelp, parseCommandLine } from './lib/command-line.ts';
 import { dataDirectory } from './lib/env.ts';
 import { reportFailure } from './lib/errors.ts';
-import { commandHelp, programHelp } from './lib/help.ts';
+import { commandHelp, familyHelp, programHelp } from './lib/help.ts';
 import type { Io } from './lib/io.ts';
 import { createOutput, type Output } from './lib/output.ts';
 import { VERSION } from './lib/version.ts';
@@ -33,9 +33,8 @@ async function dispatch(argv: readonly string[], io: Io, out: Output): Promise<n
     await out.line(`caliban ${VERSION}`);
     return 0;
   }
-  if (first === 'help' || first === '-h' || first === '--help' || first === '--helpfull') {
-    return showHelp(argv.slice(1), out);
-  }
+  if (first === 'help' || isHelpFlag(first)) return showHelp(argv.slice(1), out);
+  if (isHelpFlag(argv[1]) && argv.length === 2) return showHelp([first], out);
   const { command, words } = chooseCommand(argv);
   if (asksForHelp(command, words)) {
     await out.raw(commandHelp(command));
@@ -53,9 +52,16 @@ async function dispatch(argv: readonly string[], io: Io, out: Output): Promise<n
 }
 
 async function showHelp(words: readonly string[], out: Output): Promise<number> {
-  if (words.length === 0) await out.raw(programHelp(COMMANDS));
+  const [first, second] = words;
+  const family = COMMANDS.filter(({ name }) => name.startsWith(`${first} `));
+  if (first === undefined) await out.raw(programHelp(COMMANDS));
+  else if (family.length > 0 && second === undefined) await out.raw(familyHelp(first, family));
   else await out.raw(commandHelp(chooseCommand(words).command));
   return 0;
+}
+
+function isHelpFlag(word: string | undefined): boolean {
+  return word === '-h' || word === '--help' || word === '--helpfull';
 }
 
 function chooseCommand(argv: readonly string[]): { command: CommandSpec; words: string[] } {

@@ -66,7 +66,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       {
         flags: '--max_jobs <N>',
         summary:
-          'with --xgroup: jobs shown per experiment, default 1, 0 for all; else: jobs shown, default 8, 0 for all',
+          'with --xgroup: jobs per experiment (default 1), else in all (default 8); 0 for all',
       },
       { flags: '--watch', summary: 'redraw every 2 seconds until Ctrl-C' },
       JSON_OUT,

@@ -25,6 +25,12 @@ export function programHelp(commands: readonly CommandSpec[]): string {
   ].join('\n');
 }
 
+/** The help of commands that share their first word. */
+export function familyHelp(word: string, commands: readonly CommandSpec[]): string {
+  const rows = commands.map((command) => [usageLine(command), command.summary]);
+  return [`caliban ${word}:`, ...alignColumns(rows, { indent: 2 }), ''].join('\n');
+}
+
 /** The help of one command. */
 export function commandHelp(command: CommandSpec): string {
   const sections = [
