@@ -62,7 +62,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     summary: 'your groups, experiments and their newest jobs',
     arguments: [],
     options: [
-      { flags: '--xgroup <GROUP>', summary: 'one group; OWNER/NAME for a colleague’s' },
+      { flags: '--xgroup <GROUP>', summary: "one group; OWNER/NAME for a colleague's" },
       {
         flags: '--max_jobs <N>',
         summary:
@@ -92,7 +92,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     summary: 'stop every job of a group that has not ended',
     arguments: [],
     options: [
-      { flags: '--xgroup <GROUP>', summary: 'the group; OWNER/NAME for a colleague’s' },
+      { flags: '--xgroup <GROUP>', summary: "the group; OWNER/NAME for a colleague's" },
       { flags: '--dry_run', summary: 'show what would be stopped, stop nothing' },
       { flags: '-y, --yes', summary: 'do not ask; needed without a terminal' },
       JSON_OUT,

@@ -8,7 +8,7 @@ import { main } from '../../cli/program.ts';
 
 /** A stream that keeps what is written; `breakAfter` writes it acts as a pipe whose reader has gone. */
 export class CapturedStream implements OutputStream {
-  text = '';
+  readonly #bytes: Uint8Array[] = [];
   writes = 0;
   readonly isTTY: boolean;
   readonly columns = 100;
@@ -26,9 +26,13 @@ export class CapturedStream implements OutputStream {
       done?.(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }));
       return false;
     }
-    this.text += typeof text === 'string' ? text : Buffer.from(text).toString();
+    this.#bytes.push(Buffer.from(text));
     done?.();
     return true;
+  }
+
+  get text(): string {
+    return Buffer.concat(this.#bytes).toString();
   }
 
   on(): this {

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { getRequestListener, type HttpBindings } from '@hono/node-server';
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { Hono } from 'hono';
 import { toErrorBody } from '../../shared/api/error.ts';
 import type { GroupView, StopView } from '../../shared/api/groups.ts';
@@ -223,7 +224,7 @@ function addJobs(app: Hono<Env>, state: FakeState): void {
     const since = Number(c.req.query('since') ?? 0);
     const fault = c.get('fault');
     if (typeof fault === 'object' && 'dropAfter' in fault) {
-      return c.body(brokenStream(log.subarray(since, since + fault.dropAfter)));
+      return sendPart(c.env, log.subarray(since, since + fault.dropAfter));
     }
     if (c.req.query('follow') === 'true') {
       // What is written while someone follows; then the job ends and with it the stream.
@@ -240,15 +241,11 @@ function addJobs(app: Hono<Env>, state: FakeState): void {
   });
 }
 
-function brokenStream(first: Uint8Array): ReadableStream<Uint8Array> {
-  let sent = false;
-  return new ReadableStream({
-    pull(controller) {
-      if (sent) controller.error(new Error('broken'));
-      else controller.enqueue(new Uint8Array(first));
-      sent = true;
-    },
-  });
+// Promises more than it sends, then breaks the connection.
+function sendPart({ outgoing }: HttpBindings, part: Uint8Array): Response {
+  outgoing.writeHead(200, { 'Content-Length': part.length + 1 });
+  outgoing.write(part, () => outgoing.socket?.destroy());
+  return RESPONSE_ALREADY_SENT;
 }
 
 async function close(server: Server): Promise<void> {

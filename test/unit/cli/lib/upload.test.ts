@@ -26,7 +26,7 @@ describe('uploadMissing', () => {
     t.expect(service.state.requests).toEqual([]);
   });
 
-  test('goes on where a connection broke, and sends no byte twice', async (t) => {
+  test('goes on where a connection broke', async (t) => {
     const { service, client, layer } = await setUp(t);
     const big = await layer(3 * CHUNK_BYTES + 12_345);
     service.state.fault = (request, count) =>
