@@ -55,12 +55,11 @@ export async function requestJson<T>(remote: Remote, call: Call<T>): Promise<T> 
     },
     ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
   };
-  return repeat(remote, safe ? MAX_TRIES : 1, async () => {
-    const url = urlOf(remote, call.path, call.query);
-    return send(remote, { url, init }, async (response) =>
-      parseAnswer(remote, call, await response.text()),
-    );
-  });
+  const url = urlOf(remote, call.path, call.query);
+  const text = await repeat(remote, safe ? MAX_TRIES : 1, () =>
+    send(remote, { url, init }, (response) => response.text()),
+  );
+  return parseAnswer(remote, call, text);
 }
 
 /**

@@ -60,7 +60,8 @@ describe('serve in the foreground', () => {
   });
 });
 
-describe('serve in the background', () => {
+// Each starts processes; a loaded machine needs its time.
+describe('serve in the background', { timeout: 30_000 }, () => {
   test('is started, found, shown and ended', async (t) => {
     const { run, home } = await setUp(t);
     t.expect((await run(['serve', '--status'])).status).toBe(3);

@@ -93,12 +93,13 @@ describe('a request', () => {
   });
 
   test('answered with another form is not taken', async (t) => {
-    const { remote } = await setUp(t, {});
+    const { remote, slept } = await setUp(t, {});
     const stranger = { ...remote, fetch: async () => Response.json({ name: 'other' }) };
     await t.expect(createClient(stranger).service()).rejects.toMatchObject({
       code: 'UNAVAILABLE',
       message: t.expect.stringContaining('unexpected'),
     });
+    t.expect(slept).toEqual([]);
   });
 
   test('encodes what stands in its path', async (t) => {
