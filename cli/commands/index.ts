@@ -1,0 +1,173 @@
+import { CLOUD_OPTIONS } from './cloud-options.ts';
+import type { CommandSpec, OptionSpec } from './command.ts';
+
+const CONNECTION: readonly OptionSpec[] = [
+  {
+    flags: '--endpoint <URL>',
+    summary: 'service to use, before CALIBAN_ENDPOINT and the saved one',
+    group: 'Service',
+  },
+  { flags: '--token <TOKEN>', summary: 'token for the service', group: 'Service' },
+  {
+    flags: '--data_dir <DIR>',
+    summary: 'data directory of the service on this machine, default CALIBAN_HOME or ~/.caliban',
+    group: 'Service',
+  },
+];
+const NO_START: OptionSpec = {
+  flags: '--no_start',
+  summary: 'when no service runs, fail instead of starting one on this machine',
+  group: 'Service',
+};
+const JSON_OUT: OptionSpec = { flags: '--json', summary: 'print JSON on stdout' };
+const GROUP_NOT_FOUND = [3, 'no such group'] as const;
+
+/** Every command, in the order of the help. */
+export const COMMANDS: readonly CommandSpec[] = [
+  {
+    name: 'cloud',
+    summary: 'run a script, or every experiment of a sweep, through the service',
+    about: [
+      'Packs your code, sends what the service does not have yet, and submits one job for each\n' +
+        'experiment. On a terminal it then shows the progress; Ctrl-C leaves, the jobs go on.',
+    ],
+    arguments: [
+      { name: 'MODULE', summary: 'what to run: trainer.train, trainer/train.py or any script' },
+    ],
+    passThrough: true,
+    options: [...CLOUD_OPTIONS, JSON_OUT, ...CONNECTION, NO_START],
+    examples: [
+      { line: 'caliban cloud --nogpu train.py -- --epochs 2', summary: 'one job' },
+      {
+        line: 'caliban cloud --experiment_config sweep.json --xgroup lr-sweep trainer.train',
+        summary: 'a sweep, in a group of its own',
+      },
+      {
+        line: 'caliban cloud --dry_run --experiment_config sweep.json train.py',
+        summary: 'what would happen',
+      },
+      {
+        line: 'caliban cloud --wait --json train.py > result.json',
+        summary: 'in a script: wait for the end, exit 1 if a job failed',
+      },
+    ],
+    exits: [
+      [1, 'a job failed (only when it waited for the end)'],
+      [5, 'the image or environment cannot be built'],
+    ],
+    load: () => import('./cloud.ts'),
+  },
+  {
+    name: 'status',
+    summary: 'your groups, experiments and their newest jobs',
+    arguments: [],
+    options: [
+      { flags: '--xgroup <GROUP>', summary: "one group; OWNER/NAME for a colleague's" },
+      {
+        flags: '--max_jobs <N>',
+        summary:
+          'with --xgroup: jobs per experiment (default 1), else in all (default 8); 0 for all',
+      },
+      { flags: '--watch', summary: 'redraw every 2 seconds until Ctrl-C' },
+      JSON_OUT,
+      ...CONNECTION,
+    ],
+    examples: [
+      { line: 'caliban status', summary: 'your 8 most recent jobs' },
+      { line: 'caliban status --xgroup lr-sweep', summary: 'every experiment of a group' },
+    ],
+    exits: [GROUP_NOT_FOUND],
+    load: () => import('./status.ts'),
+  },
+  {
+    name: 'logs',
+    summary: 'the output of a job',
+    arguments: [{ name: 'JOB', summary: 'id of the job, from caliban status' }],
+    options: [{ flags: '-f, --follow', summary: 'go on until the job has ended' }, ...CONNECTION],
+    exits: [[3, 'no such job']],
+    load: () => import('./logs.ts'),
+  },
+  {
+    name: 'stop',
+    summary: 'stop every job of a group that has not ended',
+    arguments: [],
+    options: [
+      { flags: '--xgroup <GROUP>', summary: "the group; OWNER/NAME for a colleague's" },
+      { flags: '--dry_run', summary: 'show what would be stopped, stop nothing' },
+      { flags: '-y, --yes', summary: 'do not ask; needed without a terminal' },
+      JSON_OUT,
+      ...CONNECTION,
+      NO_START,
+    ],
+    exits: [GROUP_NOT_FOUND],
+    load: () => import('./stop.ts'),
+  },
+  {
+    name: 'expansion',
+    summary: 'print the experiments of an experiment config',
+    arguments: [{ name: 'FILE', summary: 'the config, or stdin' }],
+    options: [
+      { flags: '--pprint', summary: 'print indented JSON' },
+      { flags: '--print_flags', summary: 'print the flags of each experiment on one line' },
+    ],
+    load: () => import('./expansion-command.ts'),
+  },
+  {
+    name: 'serve',
+    summary: 'run the service on this machine',
+    about: [
+      'Jobs run only while a service runs. caliban cloud and caliban stop start one by themselves; it\nends after 30 idle minutes.',
+    ],
+    arguments: [],
+    options: [
+      { flags: '--port <PORT>', summary: 'port to listen on, default a free one' },
+      { flags: '--host <HOST>', summary: 'address to listen on, default 127.0.0.1' },
+      { flags: '--platform <KIND>', summary: 'where jobs run', choices: ['process'] },
+      { flags: '--slots <N>', summary: 'jobs at the same time' },
+      { flags: '--idle_minutes <N>', summary: 'end after N minutes without a live job' },
+      { flags: '--detach', summary: 'start it in the background and return once it answers' },
+      { flags: '--stop', summary: 'end the one that runs; its jobs go on and are taken up later' },
+      { flags: '--status', summary: 'show whether one runs, and its jobs' },
+      { flags: '--detached_child', summary: 'started by another command', hidden: true },
+      JSON_OUT,
+      { flags: '--token <TOKEN>', summary: 'token to demand, default a generated one' },
+      {
+        flags: '--data_dir <DIR>',
+        summary: 'data directory, default CALIBAN_HOME or ~/.caliban',
+      },
+    ],
+    exits: [[3, 'none runs (--status)']],
+    load: () => import('./serve.ts'),
+  },
+  {
+    name: 'endpoint set',
+    summary: 'use this service from now on',
+    arguments: [{ name: 'URL', summary: 'address of the service' }],
+    options: [
+      { flags: '--token <TOKEN>', summary: 'token for it, default CALIBAN_TOKEN' },
+      JSON_OUT,
+    ],
+    load: () => import('./endpoint-set.ts'),
+  },
+  {
+    name: 'endpoint show',
+    summary: 'the service in use and who chose it',
+    arguments: [],
+    options: [JSON_OUT, ...CONNECTION],
+    load: () => import('./endpoint-show.ts'),
+  },
+  {
+    name: 'endpoint unset',
+    summary: 'forget the saved service; the one on this machine is used again',
+    arguments: [],
+    options: [],
+    load: () => import('./endpoint-unset.ts'),
+  },
+  {
+    name: 'version',
+    summary: 'the version of this program',
+    arguments: [],
+    options: [JSON_OUT],
+    load: () => import('./version.ts'),
+  },
+];

@@ -1,0 +1,96 @@
+import { AppError } from '../../shared/errors/app-error.ts';
+import { isTerminal } from '../../shared/jobs/job-state.ts';
+import { type Client, LOG_CURSOR_HEADER } from '../lib/client.ts';
+import { connectToRead } from '../lib/connect.ts';
+import type { Context } from '../lib/context.ts';
+import { StdoutClosed } from '../lib/output.ts';
+
+/** Between two looks at a job that wrote nothing. */
+const QUIET_MS = 1_000;
+/** Breaks in a row without a byte between them before giving up. */
+const MAX_BREAKS = 5;
+
+/** `caliban logs JOB`: the text goes to stdout as it is. */
+export async function run(ctx: Context): Promise<number> {
+  const jobId = ctx.words[0] ?? '';
+  await using connection = await connectToRead(ctx);
+  const { client } = connection;
+  const log = createLogReader(ctx, client, jobId);
+  if (!ctx.options.isSet('follow') || !connection.live) {
+    await log.catchUp();
+    return 0;
+  }
+  for (;;) {
+    // Asked before reading: what a job wrote before it ended is then surely read.
+    const { stage } = await client.job(jobId);
+    await log.catchUp();
+    if (isTerminal(stage)) return 0;
+    const before = log.printed();
+    await log.follow();
+    if (log.printed() === before) await ctx.io.clock.sleep(QUIET_MS, ctx.io.signal);
+  }
+}
+
+interface LogReader {
+  /** Prints everything written so far. */
+  catchUp(): Promise<void>;
+  /** Prints what is being written, until the stream ends or breaks. */
+  follow(): Promise<void>;
+  /** Bytes printed so far. */
+  printed(): number;
+}
+
+/**
+ * Reads a log without losing or repeating a byte: only a plain answer tells its end by a cursor, so bytes that came
+ * behind the last cursor are counted and skipped when they come again.
+ */
+function createLogReader(ctx: Context, client: Client, jobId: string): LogReader {
+  let since = '';
+  let ahead = 0;
+  let total = 0;
+
+  const print = async (response: Response): Promise<'whole' | 'broken'> => {
+    let skip = ahead;
+    try {
+      for await (const chunk of response.body ?? []) {
+        const fresh = chunk.subarray(Math.min(skip, chunk.length));
+        skip -= chunk.length - fresh.length;
+        await ctx.out.raw(fresh);
+        ahead += fresh.length;
+        total += fresh.length;
+      }
+      return 'whole';
+    } catch (error) {
+      if (error instanceof StdoutClosed) throw error;
+      ctx.io.signal.throwIfAborted();
+      return 'broken';
+    }
+  };
+  const readOnce = async (): Promise<'more' | 'end' | 'broken'> => {
+    const response = await client.logs(jobId, { since, follow: false });
+    const cursor = response.headers.get(LOG_CURSOR_HEADER);
+    if ((await print(response)) === 'broken') return 'broken';
+    if (cursor === null || cursor === since) return 'end';
+    since = cursor;
+    ahead = 0;
+    return 'more';
+  };
+  const catchUp = async (): Promise<void> => {
+    for (let breaks = 0; breaks <= MAX_BREAKS; ) {
+      const before = total;
+      const read = await readOnce();
+      if (read === 'end') return;
+      breaks = read === 'broken' && total === before ? breaks + 1 : 0;
+    }
+    throw new AppError('UNAVAILABLE', 'The connection breaks again and again.', {
+      hint: `Try again: caliban logs ${jobId}`,
+    });
+  };
+  return {
+    catchUp,
+    async follow() {
+      await print(await client.logs(jobId, { since, follow: true }));
+    },
+    printed: () => total,
+  };
+}

@@ -1,0 +1,148 @@
+import { LIMITS } from '../../shared/api/limits.ts';
+import { isAppError } from '../../shared/errors/app-error.ts';
+import { EXIT } from '../../shared/errors/catalog.ts';
+import { createClient } from '../lib/client.ts';
+import { announceStart } from '../lib/connect.ts';
+import type { Context } from '../lib/context.ts';
+import type { ServeOptions } from '../lib/parts.ts';
+import { type FoundServe, findServe } from '../lib/serve-file.ts';
+import { startServe } from '../lib/start-serve.ts';
+import { alignColumns } from '../lib/table.ts';
+
+/** `caliban serve`. */
+export async function run(ctx: Context): Promise<number> {
+  const { options } = ctx;
+  if (options.isSet('status')) return status(ctx);
+  if (options.isSet('stop')) return stop(ctx);
+  const flags = readFlags(ctx);
+  return options.isSet('detach') ? detach(ctx) : foreground(ctx, flags);
+}
+
+type Flags = Omit<ServeOptions, 'log' | 'signal'>;
+
+function readFlags({ options, dataDir }: Context): Flags {
+  return {
+    dataDir,
+    host: options.text('host') ?? '127.0.0.1',
+    port: options.integer('port', { min: 0, max: 65_535 }) ?? 0,
+    platform: options.text('platform') === 'process' ? 'process' : null,
+    slots: options.integer('slots', { min: 1, max: 10_000 }) ?? null,
+    idleMinutes: options.integer('idle_minutes', { min: 1, max: 1_000_000 }) ?? null,
+    token: options.text('token') ?? null,
+  };
+}
+
+async function foreground({ io, out, options, json }: Context, flags: Flags): Promise<number> {
+  const { runServe } = await io.parts.host();
+  try {
+    const log = (line: string): void => out.note(line);
+    const serve = await runServe({ ...flags, log, signal: io.signal });
+    const { address, instance, tokenFile } = serve;
+    if (json) await out.json({ address, instance, tokenFile, dataDir: flags.dataDir });
+    else out.note(`Serving ${flags.dataDir} at ${address}. Ctrl-C ends it; jobs that run go on.`);
+    await serve.closed;
+    return 0;
+  } catch (error) {
+    // Two commands started one at the same time: the other one serves, which is all that was wanted.
+    if (options.isSet('detached_child') && isAppError(error, 'SERVICE_LOCKED')) return 0;
+    throw error;
+  }
+}
+
+async function detach(ctx: Context): Promise<number> {
+  const { io, out, options, dataDir, json } = ctx;
+  const running = await findServe(dataDir, io.signal);
+  const names = ['host', 'port', 'platform', 'slots', 'idle_minutes', 'token'];
+  const flags = names.flatMap((name) => {
+    const value = options.text(name);
+    return value === undefined ? [] : [`--${name}=${value}`];
+  });
+  const serve = running ?? (await startServe(io, dataDir, flags));
+  if (json) await out.json(publicView(serve));
+  else if (running === null) announceStart(ctx, serve);
+  else out.note(`A service runs already at ${serve.address} (process ${serve.pid}).`);
+  return 0;
+}
+
+async function stop({ io, out, dataDir, json }: Context): Promise<number> {
+  const serve = await findServe(dataDir, io.signal);
+  if (serve === null) {
+    if (json) await out.json({ stopped: null });
+    else out.note(`No service runs in ${dataDir}.`);
+    return 0;
+  }
+  const { ended, message } = await end(io, dataDir, serve);
+  if (json) await out.json({ stopped: ended ? publicView(serve) : null });
+  out.note(message);
+  return ended ? 0 : EXIT.unavailable;
+}
+
+const STOP_TIMEOUT_MS = 30_000;
+
+async function end(
+  io: Context['io'],
+  dataDir: string,
+  { pid, address, instance }: FoundServe,
+): Promise<{ ended: boolean; message: string }> {
+  try {
+    process.kill(pid, 'SIGTERM');
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'EPERM')
+      return { ended: false, message: `Process ${pid} belongs to another user.` };
+    if (code !== 'ESRCH') throw error;
+  }
+  const until = io.clock.now() + STOP_TIMEOUT_MS;
+  while (io.clock.now() < until) {
+    const still = await findServe(dataDir, io.signal);
+    if (still?.instance !== instance)
+      return { ended: true, message: `Ended the service at ${address}.` };
+    await io.clock.sleep(100, io.signal);
+  }
+  return { ended: false, message: `Process ${pid} does not end; its log is ${dataDir}/serve.log.` };
+}
+
+async function status({ io, out, dataDir, json }: Context): Promise<number> {
+  const serve = await findServe(dataDir, io.signal);
+  if (serve === null) {
+    if (json) await out.json({ running: false, dataDir });
+    else await out.line(`no service runs in ${dataDir}`);
+    return EXIT.notFound;
+  }
+  const counts = await countJobs(io, serve);
+  if (json) await out.json({ running: true, dataDir, ...publicView(serve), jobs: counts });
+  else {
+    const rows = [
+      ['address', serve.address],
+      ['process', String(serve.pid)],
+      ['data', dataDir],
+      ['jobs', `${counts.waiting} waiting, ${counts.running} running, ${counts.ended} ended`],
+    ];
+    await out.line(alignColumns(rows).join('\n'));
+  }
+  return 0;
+}
+
+interface JobCounts {
+  readonly waiting: number;
+  readonly running: number;
+  readonly ended: number;
+}
+
+// Of everyone's newest groups: what is live is among them.
+async function countJobs({ clock, signal }: Context['io'], serve: FoundServe): Promise<JobCounts> {
+  const { address: url, token } = serve;
+  const client = createClient({ url, token, fetch: (request) => fetch(request), clock, signal });
+  const { groups } = await client.groups({ owner: '*', limit: LIMITS.pageItems });
+  const sum = (count: (counts: (typeof groups)[number]['counts']) => number): number =>
+    groups.reduce((total, { counts }) => total + count(counts), 0);
+  return {
+    waiting: sum(({ SUBMITTED }) => SUBMITTED),
+    running: sum(({ RUNNING }) => RUNNING),
+    ended: sum(({ SUCCEEDED, FAILED, STOPPED }) => SUCCEEDED + FAILED + STOPPED),
+  };
+}
+
+function publicView({ address, instance, pid }: FoundServe) {
+  return { address, instance, pid };
+}

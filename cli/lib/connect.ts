@@ -1,0 +1,70 @@
+import { AppError } from '../../shared/errors/app-error.ts';
+import { type Client, createClient } from './client.ts';
+import type { Context } from './context.ts';
+import { findEndpoint } from './endpoint.ts';
+import { localTime } from './local-time.ts';
+import type { FoundServe } from './serve-file.ts';
+
+/** A client, to be closed when the command is done. */
+export interface Connection extends AsyncDisposable {
+  readonly client: Client;
+  /** Whether a service runs; else only records are read. */
+  readonly live: boolean;
+}
+
+/**
+ * Connects to the service, starting one on this machine when there is none. Throws NO_SERVICE with
+ * `--no_start`, and what `startServe` throws.
+ */
+export async function connectOrStart(ctx: Context): Promise<Connection> {
+  const endpoint = await findEndpoint(ctx);
+  if (endpoint !== null) return overNetwork(ctx, endpoint);
+  if (ctx.options.isSet('no_start')) {
+    throw noService(ctx, 'Leave --no_start out to have one started, or run: caliban serve');
+  }
+  const { startServe } = await import('./start-serve.ts');
+  const started = await startServe(ctx.io, ctx.dataDir);
+  announceStart(ctx, started);
+  return overNetwork(ctx, { url: started.address, token: started.token });
+}
+
+/** Connects to the service, or to the records on this machine when none runs. Throws NO_SERVICE when there are none either. */
+export async function connectToRead(ctx: Context): Promise<Connection> {
+  const endpoint = await findEndpoint(ctx);
+  if (endpoint !== null) return overNetwork(ctx, endpoint);
+  const host = await ctx.io.parts.host();
+  const offline = await host.offline(ctx.dataDir);
+  if (offline === null) {
+    throw noService(ctx, 'Submit something with caliban cloud, or start one with: caliban serve');
+  }
+  const asOf = offline.statesAsOf === null ? '' : `: states as of ${localTime(offline.statesAsOf)}`;
+  ctx.out.note(`no service running${asOf}`);
+  const client = createClient({
+    url: 'http://offline.invalid',
+    token: null,
+    fetch: (request) => offline.fetch(request),
+    clock: ctx.io.clock,
+    signal: ctx.io.signal,
+  });
+  return { client, live: false, [Symbol.asyncDispose]: () => offline.close() };
+}
+
+/** Says that a service was started, and how to end it. */
+export function announceStart(ctx: Context, started: FoundServe): void {
+  const custom = ctx.options.isSet('data_dir') ? ` --data_dir ${ctx.dataDir}` : '';
+  ctx.out.note(
+    `Started a service on this machine (${started.address}, process ${started.pid}). Stop it with: caliban serve --stop${custom}`,
+  );
+}
+
+function overNetwork(ctx: Context, at: { url: string; token: string | null }): Connection {
+  const { clock, signal } = ctx.io;
+  const client = createClient({ ...at, fetch: (request) => fetch(request), clock, signal });
+  return { client, live: true, [Symbol.asyncDispose]: async () => {} };
+}
+
+function noService(ctx: Context, hint: string): AppError {
+  return new AppError('NO_SERVICE', `No service runs in ${ctx.dataDir} and no endpoint is set.`, {
+    hint,
+  });
+}

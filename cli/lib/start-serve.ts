@@ -1,0 +1,84 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdir, open, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { AppError } from '../../shared/errors/app-error.ts';
+import type { Io } from './io.ts';
+import { type FoundServe, findServe } from './serve-file.ts';
+
+/** How long a started service may take to listen. */
+const START_TIMEOUT_MS = 10_000;
+const POLL_MS = 50;
+/** A service that nobody asked for ends by itself after so long without a live job. */
+const DETACHED_IDLE_MINUTES = 30;
+
+/**
+ * Starts a detached `serve` of the data directory and waits until it answers. When another one was faster, that one
+ * is found. Throws DATA_DIR_UNUSABLE, NO_SERVICE with the end of its log.
+ */
+export async function startServe(
+  io: Io,
+  dataDir: string,
+  flags: readonly string[] = [],
+): Promise<FoundServe> {
+  const logPath = join(dataDir, 'serve.log');
+  const child = await spawnServe(io, dataDir, flags);
+  let exit: number | null = null;
+  child.once('exit', (status) => {
+    exit = status ?? -1;
+  });
+  const until = io.clock.now() + START_TIMEOUT_MS;
+  for (;;) {
+    const found = await findServe(dataDir, io.signal);
+    if (found !== null) return found;
+    // Status 0 before it listened: it lost the race for the directory, the winner is about to listen.
+    if (exit !== null && exit !== 0) throw await startFailed(logPath, `ended with status ${exit}`);
+    if (io.clock.now() > until) {
+      throw await startFailed(logPath, `does not answer after ${START_TIMEOUT_MS / 1_000} seconds`);
+    }
+    await io.clock.sleep(POLL_MS, io.signal);
+  }
+}
+
+async function spawnServe(
+  io: Io,
+  dataDir: string,
+  flags: readonly string[],
+): Promise<ChildProcess> {
+  const [program, ...words] = io.self;
+  const idle = flags.some((flag) => flag.startsWith('--idle_minutes'))
+    ? []
+    : [`--idle_minutes=${DETACHED_IDLE_MINUTES}`];
+  try {
+    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+    const log = await open(join(dataDir, 'serve.log'), 'a', 0o600);
+    try {
+      const child = spawn(
+        program,
+        [...words, 'serve', `--data_dir=${dataDir}`, '--detached_child', ...idle, ...flags],
+        { detached: true, stdio: ['ignore', log.fd, log.fd], cwd: dataDir, env: { ...io.env } },
+      );
+      await new Promise((resolve, reject) => {
+        child.once('spawn', resolve);
+        child.once('error', reject);
+      });
+      child.unref();
+      return child;
+    } finally {
+      await log.close();
+    }
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new AppError('DATA_DIR_UNUSABLE', `No service can be started in ${dataDir}: ${reason}.`, {
+      hint: 'Choose another directory with --data_dir or CALIBAN_HOME.',
+      cause,
+    });
+  }
+}
+
+async function startFailed(logPath: string, what: string): Promise<AppError> {
+  const log = await readFile(logPath, 'utf8').catch(() => '');
+  const end = log.trimEnd().split('\n').slice(-5).join('\n');
+  return new AppError('NO_SERVICE', `The service that was started ${what}.`, {
+    hint: end === '' ? `Its log ${logPath} is empty.` : `The end of ${logPath}:\n${end}`,
+  });
+}

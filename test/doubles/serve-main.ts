@@ -1,0 +1,69 @@
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { open, rename, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Host, RunningServe, ServeOptions } from '../../cli/lib/parts.ts';
+import { main } from '../../cli/program.ts';
+import { AppError } from '../../shared/errors/app-error.ts';
+import { aGroup, someCounts } from './api-views.ts';
+
+// The real CLI in a process of its own, with a service that can do nothing but be found, asked and ended.
+
+async function runServe({ dataDir, log, signal }: ServeOptions): Promise<RunningServe> {
+  if (process.env['FAKE_SERVE'] === 'broken') throw new AppError('SERVE_REFUSED', 'No luck today.');
+  const lock = join(dataDir, 'lock');
+  const held = await open(lock, 'wx').catch(() => null);
+  if (held === null) throw new AppError('SERVICE_LOCKED', `${dataDir} is in use.`);
+  await held.close();
+  const instance = randomUUID();
+  const server = createServer((request, response) => {
+    const groups = [aGroup({ counts: someCounts({ SUBMITTED: 2, RUNNING: 1, FAILED: 3 }) })];
+    const health = { status: 'ok', instance, version: '0.1.0' };
+    const known = request.url === '/healthz' ? health : { groups, next: null };
+    response.setHeader('Content-Type', 'application/json').end(JSON.stringify(known));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const bound = server.address();
+  const port = bound === null || typeof bound === 'string' ? 0 : bound.port;
+  const address = `http://127.0.0.1:${port}`;
+  const tokenFile = join(dataDir, 'token');
+  await writeFile(tokenFile, 'secret');
+  const content = { schemaVersion: 1, instance, address, tokenFile, pid: process.pid };
+  await writeFile(join(dataDir, 'serve.json.tmp'), JSON.stringify(content));
+  await rename(join(dataDir, 'serve.json.tmp'), join(dataDir, 'serve.json'));
+  log(`ready with ${process.argv.slice(2).join(' ')}`);
+  const closed = once(signal, 'abort').then(async () => {
+    server.closeAllConnections();
+    server.close();
+    await rm(join(dataDir, 'serve.json'));
+    await rm(lock);
+  });
+  return { address, instance, tokenFile, closed };
+}
+
+const host: Host = { runServe, offline: async () => null };
+const end = new AbortController();
+process.once('SIGTERM', () => end.abort());
+const absent = () => Promise.reject(new Error('not part of this double'));
+process.exit(
+  await main(process.argv.slice(2), {
+    stdin: process.stdin,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    env: process.env,
+    cwd: process.cwd(),
+    home: process.cwd(),
+    user: 'totoro',
+    self: [process.execPath],
+    signal: end.signal,
+    clock: {
+      now: () => Date.now(),
+      sleep: (ms, signal) => sleep(ms, undefined, { signal }),
+      random: () => 0.5,
+    },
+    parts: { host: async () => host, packer: absent, experiments: absent },
+  }),
+);

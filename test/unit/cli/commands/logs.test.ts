@@ -1,0 +1,72 @@
+import { describe, type TestContext, test } from 'vitest';
+import { aJob } from '../../../doubles/api-views.ts';
+import { createTestCli } from '../../../doubles/cli.ts';
+import { type FakeState, startFakeService } from '../../../doubles/fake-service.ts';
+
+const LOG = 'first line\nzweite Zeile: äöü €\n\u001B[31mred\u001B[0m\n';
+
+describe('logs', () => {
+  test('prints the text as it is, chunk after chunk', async (t) => {
+    const { run, state } = await setUp(t, { logChunk: 7 });
+    const { status, stdout } = await run([]);
+    t.expect({ status, stdout }).toEqual({ status: 0, stdout: LOG });
+    t.expect(state.requests.length).toBeGreaterThan(5);
+  });
+
+  test('--follow prints what comes until the job ends', async (t) => {
+    const { run, state } = await setUp(t, {});
+    state.logs.set('s1-1 later', 'and the end\n');
+    const { status, stdout } = await run(['-f']);
+    t.expect({ status, stdout }).toEqual({ status: 0, stdout: `${LOG}and the end\n` });
+  });
+
+  test('--follow of a job that has ended prints it all and returns', async (t) => {
+    const { run, state } = await setUp(t, {});
+    state.jobs = [aJob({ stage: 'FAILED', state: 'FAILED' })];
+    const { stdout } = await run(['--follow']);
+    t.expect(stdout).toBe(LOG);
+    t.expect(state.requests.some((line) => line.includes('follow=true'))).toBe(false);
+  });
+
+  test('neither loses nor repeats a byte when connections break', async (t) => {
+    const { run } = await setUp(t, {
+      logChunk: 20,
+      fault: (request, count) =>
+        request.includes('/logs') && count <= 2 ? { dropAfter: 5 + count } : undefined,
+    });
+    const { status, stdout } = await run(['--follow']);
+    t.expect({ status, stdout }).toEqual({ status: 0, stdout: LOG });
+  });
+
+  test('gives up on a connection that always breaks', async (t) => {
+    const { run } = await setUp(t, {
+      fault: (request) => (request.includes('/logs') ? { dropAfter: 1 } : undefined),
+    });
+    const { status, stderr } = await run([]);
+    t.expect(status).toBe(6);
+    t.expect(stderr).toContain('again and again');
+  });
+
+  test('an unknown job is status 3', async (t) => {
+    const { cli, env } = await setUp(t, {});
+    const { status, stdout, stderr } = await cli.run(['logs', 'nope'], { env });
+    t.expect({ status, stdout }).toEqual({ status: 3, stdout: '' });
+    t.expect(stderr).toContain('No job nope.');
+  });
+});
+
+async function setUp(t: TestContext, given: Partial<FakeState>) {
+  const cli = createTestCli(t.onTestFinished);
+  const { url, state } = await startFakeService(t.onTestFinished, {
+    jobs: [aJob()],
+    logs: new Map([['s1-1', LOG]]),
+    ...given,
+  });
+  const env = { CALIBAN_ENDPOINT: url, CALIBAN_TOKEN: 'secret' };
+  return {
+    cli,
+    env,
+    state,
+    run: (flags: string[]) => cli.run(['logs', 's1-1', ...flags], { env }),
+  };
+}
