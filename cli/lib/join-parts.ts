@@ -1,13 +1,17 @@
-import { AppError } from '../../shared/errors/app-error.ts';
 import type { Parts } from './parts.ts';
 
 /** Where packing, experiments and the one-machine service are joined to the CLI; each is loaded when first used. */
 export const PARTS: Parts = {
-  packer: () => absent('packing'),
-  experiments: () => absent('experiment configs'),
-  host: () => absent('the service on this machine'),
+  async packer() {
+    const { createPacker } = await import('../pack/packer.ts');
+    return createPacker();
+  },
+  async experiments() {
+    const { EXPERIMENTS } = await import('./experiments.ts');
+    return EXPERIMENTS;
+  },
+  async host() {
+    const { runServe, openOffline } = await import('../../functions/embedded.ts');
+    return { runServe, offline: openOffline };
+  },
 };
-
-function absent(what: string): Promise<never> {
-  return Promise.reject(new AppError('INTERNAL', `This build of caliban is without ${what}.`));
-}

@@ -50,7 +50,7 @@ export async function openAttemptFiles(dir: string): Promise<AttemptFiles> {
     await mkdir(path, { recursive: true });
   }
   const bucket = (jobId: string) => join(dir, 'attempts', bucketName(jobId));
-  const directory = (ref: string) => join(bucket(ref.slice(0, ref.lastIndexOf('.'))), ref);
+  const directory = (ref: string) => attemptDirectory(dir, ref);
   const text = (ref: string, file: string) =>
     orAbsent(readFile(join(directory(ref), file), 'utf8'));
   const markLive = (ref: string) => writeFile(join(liveDir, ref), '');
@@ -121,6 +121,11 @@ export function parseRef(ref: string): { readonly jobId: string; readonly attemp
 }
 
 // Hashed, because the jobs of one submission share the beginning of their ids.
+/** Where an attempt's files are, below the platform's directory. */
+export function attemptDirectory(dir: string, ref: string): string {
+  return join(dir, 'attempts', bucketName(ref.slice(0, ref.lastIndexOf('.'))), ref);
+}
+
 function bucketName(jobId: string): string {
   return createHash('sha256').update(jobId).digest('hex').slice(0, 2);
 }

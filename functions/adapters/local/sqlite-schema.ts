@@ -31,6 +31,7 @@ export const TABLES: Readonly<Record<Collection, TableSpec>> = {
   builds: tableOf('builds'),
   counts: tableOf('counts'),
   outbox: tableOf('outbox'),
+  syncs: tableOf('syncs'),
 };
 
 /** Changes when a table, a column or an index does: a database with another one is reshaped when opened. */

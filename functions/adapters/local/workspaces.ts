@@ -21,7 +21,7 @@ export interface LayerSource {
   readonly extractLayer: (
     tar: AsyncIterable<Uint8Array>,
     targetDir: string,
-    options: { readonly stripPrefix: string },
+    options: { readonly stripPrefix: 'usr/app/' },
   ) => Promise<void>;
 }
 
