@@ -4,7 +4,6 @@ import { AppError } from '../../shared/errors/app-error.ts';
 import type { Client } from '../lib/client.ts';
 import { type Connection, connectToRead } from '../lib/connect.ts';
 import type { Context } from '../lib/context.ts';
-import { findGroup } from '../lib/find-group.ts';
 import { createLiveBlock } from '../lib/live-block.ts';
 import {
   countsLine,
@@ -68,7 +67,7 @@ async function* groupLines(
   client: Client,
   reference: string,
 ): AsyncGenerator<string[]> {
-  const group = await findGroup(client, reference);
+  const group = await client.group(reference);
   yield [groupLine(group.name), countsLine(group.counts)];
   const layout = createExperimentLayout();
   let idWidth: number | undefined;
@@ -129,7 +128,7 @@ async function printJson(view: View, client: Client): Promise<void> {
     await out.json(await recent(client, recentLimit(view)));
     return;
   }
-  const group = await findGroup(client, view.group);
+  const group = await client.group(view.group);
   await out.raw(`{"group":${JSON.stringify(group)},"experiments":[`);
   let separator = '\n';
   for await (const page of experimentPages(view, client, group.id)) {
