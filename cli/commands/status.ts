@@ -4,7 +4,7 @@ import { AppError } from '../../shared/errors/app-error.ts';
 import type { Client } from '../lib/client.ts';
 import { type Connection, connectToRead } from '../lib/connect.ts';
 import type { Context } from '../lib/context.ts';
-import { createLiveBlock } from '../lib/live-block.ts';
+import { createLiveBlock, sizeOf } from '../lib/live-block.ts';
 import {
   countsLine,
   createExperimentLayout,
@@ -150,7 +150,7 @@ function refuseUnwatchable({ out, json }: Context): void {
 async function watch(view: View, { client }: Connection): Promise<number> {
   const { io } = view.ctx;
   const block = createLiveBlock(io.stdout);
-  const rows = Math.max(3, (io.stdout.rows ?? 24) - 2);
+  const rows = Math.max(3, sizeOf(io.stdout).rows - 2);
   try {
     for (;;) {
       const lines: string[] = [];
