@@ -3,7 +3,7 @@ import { LIMITS } from '../../shared/api/limits.ts';
 import type { PlanView, SubmissionSpec } from '../../shared/api/submissions.ts';
 import { AppError } from '../../shared/errors/app-error.ts';
 import type { Client } from '../lib/client.ts';
-import { connectOrStart, connectToRead } from '../lib/connect.ts';
+import { connectOrStart } from '../lib/connect.ts';
 import type { Context } from '../lib/context.ts';
 import { createLiveBlock, formatBytes, progressBar } from '../lib/live-block.ts';
 import { printable } from '../lib/output.ts';
@@ -19,11 +19,10 @@ export async function run(ctx: Context): Promise<number> {
   const packer = await ctx.io.parts.packer();
   try {
     const { spec, layers } = await pack(ctx, request, packer);
-    const dryRun = ctx.options.isSet('dry_run');
-    await using connection = await (dryRun ? connectToRead(ctx) : connectOrStart(ctx));
+    await using connection = await connectOrStart(ctx);
     const { client } = connection;
     await refuseImageOnProcess(client, spec);
-    if (dryRun) {
+    if (ctx.options.isSet('dry_run')) {
       await printPlan(ctx, await client.plan(spec));
       return 0;
     }

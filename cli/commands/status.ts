@@ -4,8 +4,7 @@ import { AppError } from '../../shared/errors/app-error.ts';
 import type { Client } from '../lib/client.ts';
 import { type Connection, connectToRead } from '../lib/connect.ts';
 import type { Context } from '../lib/context.ts';
-import { findGroup } from '../lib/find-group.ts';
-import { createLiveBlock } from '../lib/live-block.ts';
+import { createLiveBlock, sizeOf } from '../lib/live-block.ts';
 import {
   countsLine,
   createExperimentLayout,
@@ -68,7 +67,7 @@ async function* groupLines(
   client: Client,
   reference: string,
 ): AsyncGenerator<string[]> {
-  const group = await findGroup(client, reference);
+  const group = await client.group(reference);
   yield [groupLine(group.name), countsLine(group.counts)];
   const layout = createExperimentLayout();
   let idWidth: number | undefined;
@@ -129,7 +128,7 @@ async function printJson(view: View, client: Client): Promise<void> {
     await out.json(await recent(client, recentLimit(view)));
     return;
   }
-  const group = await findGroup(client, view.group);
+  const group = await client.group(view.group);
   await out.raw(`{"group":${JSON.stringify(group)},"experiments":[`);
   let separator = '\n';
   for await (const page of experimentPages(view, client, group.id)) {
@@ -151,7 +150,7 @@ function refuseUnwatchable({ out, json }: Context): void {
 async function watch(view: View, { client }: Connection): Promise<number> {
   const { io } = view.ctx;
   const block = createLiveBlock(io.stdout);
-  const rows = Math.max(3, (io.stdout.rows ?? 24) - 2);
+  const rows = Math.max(3, sizeOf(io.stdout).rows - 2);
   try {
     for (;;) {
       const lines: string[] = [];

@@ -2,7 +2,6 @@ import type { GroupView, StopView } from '../../shared/api/groups.ts';
 import { AppError } from '../../shared/errors/app-error.ts';
 import { connectOrStart } from '../lib/connect.ts';
 import type { Context } from '../lib/context.ts';
-import { findGroup } from '../lib/find-group.ts';
 import { printable } from '../lib/output.ts';
 import { confirm, linesOf } from '../lib/prompt.ts';
 
@@ -17,7 +16,7 @@ export async function run(ctx: Context): Promise<number> {
   }
   await using connection = await connectOrStart(ctx);
   const { client } = connection;
-  const group = await findGroup(client, reference);
+  const group = await client.group(reference);
   const plan = await client.stopGroup(group.id, true);
   const jobs = jobsOf(plan);
   if (options.isSet('dry_run') || jobs === 0) {

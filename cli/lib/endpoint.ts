@@ -1,9 +1,9 @@
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join } from 'node:path';
 import * as z from 'zod';
 import { AppError } from '../../shared/errors/app-error.ts';
 import type { Context } from './context.ts';
-import { variable } from './env.ts';
+import { dataDirectory, variable } from './env.ts';
 import type { Io } from './io.ts';
 import { findServe } from './serve-file.ts';
 
@@ -65,8 +65,8 @@ const endpointFile = z.object({
 
 /** The file that `endpoint set` writes: in CALIBAN_HOME when that is set, else in ~/.config/caliban. */
 export function endpointFilePath(io: Pick<Io, 'env' | 'home' | 'cwd'>): string {
-  const home = variable(io.env, 'CALIBAN_HOME');
-  const folder = home === undefined ? join(io.home, '.config', 'caliban') : resolve(io.cwd, home);
+  const inHome = variable(io.env, 'CALIBAN_HOME') !== undefined;
+  const folder = inHome ? dataDirectory(io, undefined) : join(io.home, '.config', 'caliban');
   return join(folder, 'endpoint.json');
 }
 

@@ -15,8 +15,8 @@ export function createLiveBlock(stream: OutputStream): LiveBlock {
   const erase = (): string => (height === 0 ? '' : `\u001B[${height}A\u001B[0J`);
   return {
     draw(lines) {
-      const rows = Math.max(1, (stream.rows ?? 24) - 1);
-      const shown = lines.slice(0, rows).map((line) => cutToWidth(line, stream.columns ?? 80));
+      const { rows, columns } = sizeOf(stream);
+      const shown = lines.slice(0, rows - 1).map((line) => cutToWidth(line, columns));
       stream.write(`${erase()}${shown.join('\n')}\n`);
       height = shown.length;
     },
@@ -25,6 +25,11 @@ export function createLiveBlock(stream: OutputStream): LiveBlock {
       height = 0;
     },
   };
+}
+
+/** Rows and columns of a terminal; one that says nothing, or zero, counts as 24 by 80. */
+export function sizeOf({ rows, columns }: OutputStream): { rows: number; columns: number } {
+  return { rows: Math.max(2, rows || 24), columns: columns || 80 };
 }
 
 /** A bar of a fixed width, filled by a fraction between 0 and 1. */

@@ -176,7 +176,11 @@ async function put(remote: Remote, { uploadUrl, range, size, body }: Put): Promi
     response = await remote.fetch(
       new Request(url, {
         method: 'PUT',
-        headers: { ...headers, 'Content-Range': range },
+        headers: {
+          ...headers,
+          'Content-Range': range,
+          'Content-Type': 'application/octet-stream',
+        },
         body,
         redirect: 'manual',
         signal: AbortSignal.any([remote.signal, AbortSignal.timeout(CHUNK_TIMEOUT_MS)]),

@@ -11,8 +11,8 @@ export class CapturedStream implements OutputStream {
   readonly #bytes: Uint8Array[] = [];
   writes = 0;
   readonly isTTY: boolean;
-  readonly columns = 100;
-  readonly rows = 30;
+  readonly columns: number = 100;
+  readonly rows: number = 30;
   readonly #breakAfter: number;
 
   constructor(isTTY = false, breakAfter = Number.POSITIVE_INFINITY) {

@@ -10,6 +10,7 @@ import type { ServiceView } from '../../shared/api/service.ts';
 import type { PlanView, SubmissionSpec, SubmissionView } from '../../shared/api/submissions.ts';
 import { AppError } from '../../shared/errors/app-error.ts';
 import type { ErrorCode } from '../../shared/errors/catalog.ts';
+import { didYouMean } from '../../shared/errors/did-you-mean.ts';
 import { isTerminal } from '../../shared/jobs/job-state.ts';
 import { aPlan, aService, aSubmission } from './api-views.ts';
 import { addLayers } from './fake-layers.ts';
@@ -154,7 +155,12 @@ function addGroups(app: Hono<Env>, state: FakeState): void {
     const found = state.groups.find(({ id, name, owner }) =>
       [id, name, `${owner}/${name}`].includes(reference),
     );
-    if (found === undefined) throw new AppError('GROUP_NOT_FOUND', `No group ${reference}.`);
+    if (found === undefined) {
+      const names = state.groups.map(({ name }) => name);
+      throw new AppError('GROUP_NOT_FOUND', `xgroup ${reference} not found.`, {
+        hint: `Did you mean ${didYouMean(reference, names)}?`,
+      });
+    }
     return found;
   };
   app.get('/v1/groups', (c) => c.json({ groups: state.groups, next: null }));

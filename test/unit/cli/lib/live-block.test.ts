@@ -28,6 +28,16 @@ describe('a live block', () => {
     expect(Math.max(...lines.map(({ length }) => length))).toBeLessThan(100);
   });
 
+  test('takes a terminal that does not know its size for a usual one', ({ expect }) => {
+    class Unsized extends CapturedStream {
+      override readonly columns = 0;
+      override readonly rows = 0;
+    }
+    const stream = new Unsized(true);
+    createLiveBlock(stream).draw(['a', 'b', 'x'.repeat(300)]);
+    expect(stream.text).toBe(`a\nb\n${'x'.repeat(79)}\n`);
+  });
+
   test('does not count colours as width', ({ expect }) => {
     const stream = new CapturedStream(true);
     const line = `\u001B[31m${'x'.repeat(95)}\u001B[39m`;
