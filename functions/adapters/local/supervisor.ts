@@ -1,0 +1,46 @@
+/**
+ * The supervisor of one attempt, for any POSIX sh: `sh supervisor.sh ATTEMPT_DIR PROGRAM [ARGUMENT...]`, started as the
+ * leader of its own session and process group, with the program's directory and environment.
+ *
+ * - Who creates `started` may start the program; it names the supervisor (pid, start, boot; see process-table.ts).
+ * - Its traps keep a group-wide TERM from ending it; the program gets the default dispositions back. It runs the program in the
+ *   foreground, because sh starts a background one with INT and QUIT ignored, and because waiting for a foreground one is
+ *   never cut short by a trapped signal.
+ * - `exec` in the subshell: a word is always a program, never a builtin of this shell.
+ * - What the program leaves behind in its group is killed with the supervisor itself, as a container ends with its first process.
+ */
+export const SUPERVISOR_SCRIPT = String.raw`#!/bin/sh
+set -fu
+attempt=$1
+shift
+
+start_field() {
+  shift 19
+  start=$1
+}
+
+if [ -r "/proc/$$/stat" ]; then
+  read -r stat < "/proc/$$/stat"
+  start_field \${stat##*") "}
+  read -r boot < /proc/sys/kernel/random/boot_id
+else
+  start=$(LC_ALL=C TZ=UTC0 ps -o lstart= -p "$$" | sed 's/^ *//; s/ *$//')
+  boot=$(sysctl -n kern.boottime | sed 's/.*{ sec = \([0-9]*\).*/\1/')
+fi
+
+trap : TERM INT HUP
+set -C
+{ printf '%s\n%s\n%s\n' "$$" "$start" "$boot" > "$attempt/started"; } 2> /dev/null || exit 0
+set +C
+
+if [ -e "$attempt/stop" ]; then
+  code=143
+else
+  ( exec "$@" ) < /dev/null >> "$attempt/log" 2>&1
+  code=$?
+fi
+
+printf '{"exitCode":%d}\n' "$code" > "$attempt/exit.tmp" &&
+  mv -f "$attempt/exit.tmp" "$attempt/exit.json"
+kill -s KILL 0
+`.replaceAll('\\$', '$');
