@@ -1,6 +1,6 @@
 import type { LaneDoc, TokenBlock } from '../ports/documents.ts';
 import { put, StaleVersion, type Stored } from '../ports/store.ts';
-import type { CoreDeps } from './deps.ts';
+import type { CoreDeps, LaneSetting } from './deps.ts';
 import type { VirtualTimes } from './gate.ts';
 import { getOne } from './records.ts';
 
@@ -53,6 +53,19 @@ export async function reserveBlock(
   const earliest = before === null ? 0 : before.start + before.count * before.intervalMs;
   const block: TokenBlock = { start: Math.max(deps.clock.now(), earliest), count, intervalMs };
   return (await writeLane(deps, lease, { block })) ? block : undefined;
+}
+
+/**
+ * For a host that knows that it is alone: ends leases of an earlier life, and gives the lane the policy as configured now.
+ */
+export async function freeLeases(
+  deps: Pick<CoreDeps, 'store'>,
+  setting: LaneSetting,
+): Promise<void> {
+  const lane = await getOne(deps, 'lanes', setting.id);
+  if (lane === undefined) return;
+  const free = { ...lane.value, policy: setting.policy, leaseHolder: null, leaseUntil: 0 };
+  await deps.store.commit([put(lane.key, free, { version: lane.version })]);
 }
 
 async function writeLane(

@@ -25,10 +25,16 @@ export function platformJob(job: JobDoc, submission: SubmissionDoc, createBy: nu
   };
 }
 
+/** What of a submission its jobs' labels are made from. */
+export type Labelled = Pick<
+  SubmissionDoc,
+  'hardware' | 'image' | 'labels' | 'name' | 'principal' | 'run' | 'scriptArgs'
+>;
+
 /** The labels of a job, weakest first: built-in, the user's, those of its arguments. */
 export function labelsOf(
   job: Pick<JobDoc, 'flags'>,
-  submission: SubmissionDoc,
+  submission: Labelled,
 ): Readonly<Record<string, string>> {
   return jobLabels({
     builtIn: {
@@ -43,12 +49,12 @@ export function labelsOf(
 }
 
 /** The display name of a submission's jobs. */
-export function nameOf(submission: SubmissionDoc): string {
+export function nameOf(submission: Pick<SubmissionDoc, 'name' | 'principal'>): string {
   return submission.name ?? `caliban_${submission.principal}`;
 }
 
 /** What its jobs run in, as text for people: the image, or the environment and code of a workspace; null while unknown. */
-export function containerOf(submission: SubmissionDoc): string | null {
+export function containerOf(submission: Pick<SubmissionDoc, 'image' | 'run'>): string | null {
   const { run, image } = submission;
   if (run === null) return image;
   if (run.kind === 'image') return run.digest;

@@ -3,7 +3,17 @@ import { mkdirSync, renameSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { destination, pino } from 'pino';
+import packageJson from '../../package.json' with { type: 'json' };
 import type { Clock, Log, Random } from '../ports/runtime.ts';
+
+/** Version of the service. */
+export const VERSION: string = packageJson.version;
+
+/** The environment of this process; jobs and builds get a named part of it. */
+export function environment(): Readonly<Record<string, string | undefined>> {
+  // biome-ignore lint/style/noProcessEnv: the one place where the service's own environment is read.
+  return process.env;
+}
 
 /** The machine's clock. */
 export const systemClock: Clock = {

@@ -31,11 +31,17 @@ export const LIMITS = {
   requirementsBytes: 4 * 1024 * 1024,
   pageItems: 500,
   defaultPageItems: 100,
+  /** Jobs in one page of experiments. */
+  pageJobs: 5_000,
   /** A request ends after this; followed logs and events after `followMs`, to be resumed. */
   requestMs: 30_000,
+  /** One PUT of layer bytes ends after this; what arrived is kept. */
+  uploadMs: 5 * 60_000,
   followMs: 15 * 60_000,
   logChunkBytes: 256 * 1024,
   logGrepLength: 200,
+  /** How much of a log one filtered answer looks at; its cursor goes on. */
+  logScanBytes: 16 * 1024 * 1024,
   /** Connections that follow logs or events at the same time. */
   followers: 200,
 } as const;

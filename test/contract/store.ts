@@ -92,8 +92,8 @@ export function storeContract(name: string, open: OpenStore): void {
         vandalise((await store.get([key]))[0]);
         const params = { groupId: 'g1' };
         for (const item of (await store.list('submissionsOfGroup', params, PAGE)).items) {
-          vandalise(item.value);
           vandalise(item.value.labels);
+          vandalise(item.value);
         }
         t.expect((await read(store, key)).value).toEqual(aDocument('submissions'));
         t.expect((await store.list('submissionsOfGroup', params, PAGE)).items).toHaveLength(1);

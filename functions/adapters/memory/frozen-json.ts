@@ -16,7 +16,7 @@ function frozenPart(value: unknown): unknown {
   for (const field of Object.keys(copy)) {
     const part: unknown = Reflect.get(copy, field);
     if (part === undefined && !Array.isArray(copy)) Reflect.deleteProperty(copy, field);
-    else Reflect.set(copy, field, frozenPart(part));
+    else if (typeof part === 'object') Reflect.set(copy, field, frozenPart(part));
   }
   Object.freeze(copy);
   frozen.add(copy);

@@ -10,33 +10,37 @@ interface Entry {
   readonly stored: Stored;
 }
 
+interface Place {
+  readonly bucket: string;
+  readonly entry: Entry;
+}
+
 const NOTHING: readonly Entry[] = [];
 
 /** The documents of one query: buckets by the equality fields, each in the query's ascending order. */
 export class MemoryIndex {
   readonly #spec: QuerySpec;
   readonly #buckets = new Map<string, Entry[]>();
+  readonly #places = new Map<string, Place>();
 
   constructor(spec: QuerySpec) {
     this.#spec = spec;
   }
 
-  /** Takes a document in. */
-  add(stored: Stored): void {
-    const name = this.#bucketOf((field) => fieldOf(stored.value, field));
-    const at = cursorOf(this.#spec, stored);
-    const bucket = this.#buckets.get(name);
-    if (bucket === undefined) this.#buckets.set(name, [{ at, stored }]);
-    else bucket.splice(firstAtOrAfter(bucket, at), 0, { at, stored });
-  }
-
-  /** Takes a document out; it must be the very one that was added. */
-  remove(stored: Stored): void {
-    const name = this.#bucketOf((field) => fieldOf(stored.value, field));
-    const bucket = this.#buckets.get(name);
-    if (bucket === undefined) return;
-    bucket.splice(firstAtOrAfter(bucket, cursorOf(this.#spec, stored)), 1);
-    if (bucket.length === 0) this.#buckets.delete(name);
+  /** Puts a document in the place of an earlier one of its id, or takes that one out. */
+  replace(id: string, after: Stored | undefined): void {
+    const from = this.#places.get(id);
+    const to = after === undefined ? undefined : this.#placeOf(after);
+    if (to === undefined) this.#places.delete(id);
+    else this.#places.set(id, to);
+    if (from !== undefined && to !== undefined && isSamePlace(from, to)) {
+      // Most changes leave most indexes as they are; moving the entries behind would cost the most.
+      const bucket = this.#buckets.get(to.bucket);
+      if (bucket !== undefined) bucket[firstAtOrAfter(bucket, to.entry.at)] = to.entry;
+      return;
+    }
+    if (from !== undefined) this.#remove(from);
+    if (to !== undefined) this.#add(to);
   }
 
   /** The first documents after the cursor, in the query's direction. */
@@ -60,6 +64,24 @@ export class MemoryIndex {
     const end = this.#end(bucket, params);
     if (!this.#filters(params)) return end;
     return this.list(params, Number.POSITIVE_INFINITY, undefined).length;
+  }
+
+  #placeOf(stored: Stored): Place {
+    const bucket = this.#bucketOf((field) => fieldOf(stored.value, field));
+    return { bucket, entry: { at: cursorOf(this.#spec, stored), stored } };
+  }
+
+  #add({ bucket: name, entry }: Place): void {
+    const bucket = this.#buckets.get(name);
+    if (bucket === undefined) this.#buckets.set(name, [entry]);
+    else bucket.splice(firstAtOrAfter(bucket, entry.at), 0, entry);
+  }
+
+  #remove({ bucket: name, entry }: Place): void {
+    const bucket = this.#buckets.get(name);
+    if (bucket === undefined) return;
+    bucket.splice(firstAtOrAfter(bucket, entry.at), 1);
+    if (bucket.length === 0) this.#buckets.delete(name);
   }
 
   #bucket(params: AnyParams): readonly Entry[] {
@@ -95,6 +117,10 @@ export class MemoryIndex {
     const wanted = facet === true ? params['facet'] : undefined;
     return wanted === undefined || facetsOf(stored.value).some((one) => one === wanted);
   }
+}
+
+function isSamePlace(a: Place, b: Place): boolean {
+  return a.bucket === b.bucket && compareCursors(a.entry.at, b.entry.at) === 0;
 }
 
 // The type goes in, so that '1', 1 and true are three values.

@@ -88,17 +88,12 @@ class Table {
 
   write(write: Write, changedAt: number): void {
     const text = keyText(write.key);
-    const old = this.#documents.get(text);
-    const indexes = this.#indexesOf.get(write.key.collection) ?? [];
-    if (old !== undefined) for (const index of indexes) index.remove(old);
-    if (write.op === 'delete') {
-      this.#documents.delete(text);
-      return;
+    const after = write.op === 'delete' ? undefined : storedOf(write, changedAt);
+    for (const index of this.#indexesOf.get(write.key.collection) ?? []) {
+      index.replace(write.key.id, after);
     }
-    const { key, value } = write;
-    const stored = frozenJson<Stored>({ key, value, version: String(changedAt), changedAt });
-    this.#documents.set(text, stored);
-    for (const index of indexes) index.add(stored);
+    if (after === undefined) this.#documents.delete(text);
+    else this.#documents.set(text, after);
   }
 
   index(query: QueryName): MemoryIndex {
@@ -119,6 +114,10 @@ class Table {
       ? { items, next: cursorOf(querySpec(query), last) }
       : { items };
   }
+}
+
+function storedOf({ key, value }: Extract<Write, { op: 'put' }>, changedAt: number): Stored {
+  return frozenJson<Stored>({ key, value, version: String(changedAt), changedAt });
 }
 
 function anyParams(params: object): AnyParams {

@@ -1,0 +1,138 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import * as z from 'zod';
+import { root } from './run.ts';
+
+/**
+ * The main job on real code, on this machine alone: packs examples/digits, expands its experiment config, runs every point and
+ * says which did best. `--keep` leaves the service running and shows its address and token; `--platform` is passed on to serve.
+ */
+const { values } = parseArgs({
+  options: {
+    keep: { type: 'boolean', default: false },
+    platform: { type: 'string', default: 'process' },
+  },
+});
+const startedAt = Date.now();
+const home = mkdtempSync(join(tmpdir(), 'caliban-demo-'));
+const example = join(root, 'examples', 'digits');
+
+const statusSchema = z.object({
+  experiments: z.array(
+    z.object({
+      flags: z.array(z.tuple([z.string(), z.string()])),
+      jobs: z.array(z.object({ id: z.string(), state: z.string() })),
+    }),
+  ),
+});
+
+function caliban(
+  args: readonly string[],
+  options: { readonly show: boolean } = { show: true },
+): string {
+  if (options.show) console.log(`\n$ caliban ${args.join(' ')}`);
+  const ran = spawnSync(process.execPath, [join(root, 'dist', 'cli', 'main.js'), ...args], {
+    cwd: example,
+    encoding: 'utf8',
+    maxBuffer: 64 * 1024 * 1024,
+    env: { ...process.env, CALIBAN_HOME: home, CALIBAN_ENDPOINT: '', CALIBAN_TOKEN: '' },
+    stdio: ['ignore', 'pipe', options.show ? 'inherit' : 'pipe'],
+  });
+  if (options.show) process.stdout.write(ran.stdout);
+  if (ran.status !== 0)
+    throw new Error(
+      `caliban ${args.join(' ')} ended with status ${ran.status}\n${ran.stderr ?? ''}`,
+    );
+  return ran.stdout;
+}
+
+function accuracyOf(jobId: string): number {
+  const found = /accuracy ([\d.]+)/.exec(caliban(['logs', jobId], { show: false }));
+  if (found === null) throw new Error(`job ${jobId} printed no accuracy`);
+  return Number(found[1]);
+}
+
+function build(): void {
+  const built = spawnSync(process.execPath, [join(root, 'scripts', 'build.ts')], {
+    cwd: root,
+    stdio: 'inherit',
+  });
+  if (built.status !== 0) process.exit(built.status ?? 1);
+}
+
+function results() {
+  const { experiments } = statusSchema.parse(
+    JSON.parse(caliban(['status', '--xgroup', 'digits', '--json'], { show: false })),
+  );
+  return experiments
+    .flatMap(({ flags, jobs }) =>
+      jobs.map(({ id }) => ({
+        flags: flags.map(([name, value]) => `--${name} ${value}`).join(' '),
+        id,
+        accuracy: accuracyOf(id),
+      })),
+    )
+    .toSorted((a, b) => b.accuracy - a.accuracy);
+}
+
+function farewell(best: string | undefined, jobs: number): void {
+  const seconds = ((Date.now() - startedAt) / 1_000).toFixed(0);
+  console.log(
+    `\n${jobs} jobs packed, uploaded, expanded, run and tracked in ${seconds} s, in ${home}.`,
+  );
+  if (values.keep) {
+    console.log(
+      `The service goes on. Use it with\n  export CALIBAN_HOME=${home}\n  bin/caliban.mjs serve --status\nand end it with\n  bin/caliban.mjs serve --stop`,
+    );
+    const { address, token } = endpoint();
+    console.log(
+      `Address and token, for other programs:\n  export CALIBAN_ENDPOINT=${address} CALIBAN_TOKEN=${token}`,
+    );
+  }
+  console.log(
+    [
+      '\nWhat to try next',
+      '  cd examples/digits && ../../bin/caliban.mjs cloud --experiment_config experiment.json train.py     the same, by hand',
+      '  echo \'{"learning_rate": [0.1, 0.2]}\' | ../../bin/caliban.mjs expansion --print_flags -            what a config stands for',
+      `  ../../bin/caliban.mjs cloud train.py -- ${best ?? ''} --epochs 60     the best settings, trained longer`,
+    ].join('\n'),
+  );
+}
+
+function endpoint(): { readonly address: string; readonly token: string } {
+  const shown = z
+    .object({ address: z.string() })
+    .parse(JSON.parse(caliban(['serve', '--status', '--json'], { show: false })));
+  const token = spawnSync('cat', [join(home, 'token')], { encoding: 'utf8' }).stdout.trim();
+  return { address: shown.address, token };
+}
+
+build();
+let ended = false;
+try {
+  caliban(['serve', '--detach', `--platform=${values.platform}`]);
+  caliban([
+    'cloud',
+    '--experiment_config',
+    'experiment.json',
+    '--xgroup',
+    'digits',
+    '--wait',
+    'train.py',
+  ]);
+  caliban(['status', '--xgroup', 'digits']);
+  const ranking = results();
+  console.log('\nBest settings, by the accuracy each job printed:');
+  for (const { accuracy, flags, id } of ranking.slice(0, 3))
+    console.log(`  ${accuracy.toFixed(4)}  ${flags}  (caliban logs ${id})`);
+  farewell(ranking[0]?.flags, ranking.length);
+  ended = true;
+} finally {
+  if (!ended || !values.keep) {
+    caliban(['serve', '--stop'], { show: false });
+    rmSync(home, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,158 @@
+import { chmodSync, existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, type TestContext, test } from 'vitest';
+import { openSqliteStore, type SqliteStore } from '../../functions/adapters/local/sqlite-store.ts';
+import { type Key, put } from '../../functions/ports/store.ts';
+import { aDocument } from '../contract/store-documents.ts';
+import { createTestClock } from '../contract/test-clock.ts';
+import { runChild, runChildOnSmallDisk, startChild } from './child-process.ts';
+import { temporaryDirectory } from './temporary-directory.ts';
+
+const clock = createTestClock();
+const four = <T>(body: () => Promise<T>) => Promise.all([1, 2, 3, 4].map(body));
+
+function aDirectory({ onTestFinished }: Pick<TestContext, 'onTestFinished'>): string {
+  const { path, remove } = temporaryDirectory();
+  onTestFinished(remove);
+  return path;
+}
+
+async function opened(
+  t: Pick<TestContext, 'onTestFinished'>,
+  options: { readonly path: string; readonly readOnly?: boolean },
+): Promise<SqliteStore> {
+  const store = await openSqliteStore({ ...options, clock });
+  t.onTestFinished(() => store.close());
+  return store;
+}
+
+/** Makes a directory read-only for this process, until the test ends. */
+function withoutWriting(t: Pick<TestContext, 'onTestFinished'>, directory: string): void {
+  const isRoot = process.geteuid?.() === 0;
+  chmodSync(directory, 0o555);
+  // Modes do not bind root, so root becomes nobody for a while.
+  if (isRoot) process.seteuid?.(65534);
+  t.onTestFinished(() => {
+    if (isRoot) process.seteuid?.(0);
+    chmodSync(directory, 0o755);
+  });
+}
+
+describe('several processes on one database', () => {
+  test('lose no update, each makes its turn, also while it is being made', async (t) => {
+    const path = join(aDirectory(t), 'service.db');
+    await four(() => runChild('increment', path, '300'));
+    const store = await opened(t, { path });
+    const [lane] = await store.get([{ collection: 'lanes', id: 'counter' }]);
+    t.expect(lane?.value.epoch).toBe(1200);
+  });
+
+  test('claim each message once', async (t) => {
+    const path = join(aDirectory(t), 'service.db');
+    const store = await opened(t, { path });
+    const ids = Array.from({ length: 400 }, (_, i) => `m${i}`);
+    await store.commit(
+      ids.map((id, i) => put({ collection: 'outbox', id }, aDocument('outbox', { notBefore: i }))),
+    );
+    const outputs = await four(() => runChild('claim', path));
+    const claimed = outputs.flatMap((output): string[] => JSON.parse(output).claimed);
+    t.expect(claimed.toSorted()).toEqual(ids.toSorted());
+    t.expect(await store.count('parkedMessages', { parked: false })).toBe(0);
+  });
+
+  test('a commit loop that is killed leaves whole commits, and all it said were durable', async (t) => {
+    const path = join(aDirectory(t), 'service.db');
+    let least = 0;
+    for (let round = 0; round < 5; round++) {
+      const child = startChild('commit-forever', path);
+      for (let i = 0; i < 3 + round; i++) least = Number(await child.line());
+      least = Math.max(least, ...(await child.kill()).map(Number));
+      const store = await openSqliteStore({ path, clock, readOnly: round % 2 === 0 });
+      const { items } = await store.list('recentJobs', {}, { limit: 500 });
+      store.close();
+      t.expect(items).toHaveLength(50);
+      t.expect(new Set(items.map(({ value }) => value.index)).size).toBe(1);
+      t.expect(new Set(items.map(({ changedAt }) => changedAt)).size).toBe(1);
+      t.expect(items[0]?.value.index).toBeGreaterThanOrEqual(least);
+      least = 0;
+    }
+  });
+
+  test('a full disk ends a commit with a clear error and leaves whole ones', async (t) => {
+    const path = join(aDirectory(t), 'service.db');
+    const { stdout, stderr } = await runChildOnSmallDisk(500, 'commit-forever', path);
+    t.expect(stderr).toContain('DATA_DIR_UNUSABLE');
+    t.expect(stderr).toContain('--data_dir');
+    const done = stdout.trim().split('\n').map(Number);
+    const store = await opened(t, { path });
+    const { items } = await store.list('recentJobs', {}, { limit: 500 });
+    t.expect(new Set(items.map(({ value }) => value.index))).toEqual(new Set([Math.max(...done)]));
+    await store.commit([put({ collection: 'jobs', id: 'j0' }, aDocument('jobs'))]);
+  });
+
+  test('a commit waits for the turn of another connection, and gives up in the end', async (t) => {
+    const path = join(aDirectory(t), 'service.db');
+    const store = await opened(t, { path });
+    const { DatabaseSync } = await import('node:sqlite');
+    const other = new DatabaseSync(path);
+    t.onTestFinished(() => other.close());
+    other.exec('BEGIN IMMEDIATE');
+    const write = put({ collection: 'jobs', id: 'j1' }, aDocument('jobs'));
+    const busy = { code: 'STORE_BUSY', message: t.expect.stringContaining('10 s') };
+    await t.expect(store.commit([write])).rejects.toMatchObject(busy);
+    t.expect(await store.count('recentJobs', {})).toBe(0);
+    const waiting = store.commit([write]);
+    other.exec('ROLLBACK');
+    await waiting;
+    t.expect(await store.count('recentJobs', {})).toBe(1);
+  });
+});
+
+describe('a store opened to read', () => {
+  const key: Key<'jobs'> = { collection: 'jobs', id: 'j1' };
+
+  test('sees what a running writer commits, and cannot write', async (t) => {
+    const path = join(aDirectory(t), 'service.db');
+    const writer = await opened(t, { path });
+    const reader = await opened(t, { path, readOnly: true });
+    t.expect(await reader.get([key])).toEqual([undefined]);
+    await writer.commit([put(key, aDocument('jobs'))]);
+    t.expect((await reader.get([key]))[0]?.value).toEqual(aDocument('jobs'));
+    const refused = { code: 'DATA_DIR_UNUSABLE', hint: t.expect.stringContaining('--data_dir') };
+    await t.expect(reader.commit([put(key, aDocument('jobs'))])).rejects.toMatchObject(refused);
+  });
+
+  test('reads what a closed writer left, in one file', async (t) => {
+    const directory = aDirectory(t);
+    const path = join(directory, 'service.db');
+    const writer = await openSqliteStore({ path, clock });
+    await writer.commit([put(key, aDocument('jobs'))]);
+    writer.close();
+    writer.close();
+    t.expect(readdirSync(directory)).toEqual(['service.db']);
+    const reader = await opened(t, { path, readOnly: true });
+    t.expect(await reader.count('recentJobs', {})).toBe(1);
+  });
+
+  test('needs no right to write, where no log is left', async (t) => {
+    const directory = aDirectory(t);
+    const path = join(directory, 'service.db');
+    const writer = await openSqliteStore({ path, clock });
+    await writer.commit([put(key, aDocument('jobs'))]);
+    writer.close();
+    withoutWriting(t, directory);
+    const reader = await opened(t, { path, readOnly: true });
+    t.expect(await reader.count('recentJobs', {})).toBe(1);
+    t.expect(readdirSync(directory)).toEqual(['service.db']);
+    const refused = { code: 'DATA_DIR_UNUSABLE', hint: t.expect.stringContaining('--data_dir') };
+    await t.expect(openSqliteStore({ path, clock })).rejects.toMatchObject(refused);
+  });
+
+  test('makes no database', async (t) => {
+    const directory = aDirectory(t);
+    const path = join(directory, 'none', 'service.db');
+    const refused = { code: 'NO_SERVICE', message: t.expect.stringContaining(path) };
+    await t.expect(openSqliteStore({ path, clock, readOnly: true })).rejects.toMatchObject(refused);
+    t.expect(existsSync(join(directory, 'none'))).toBe(false);
+  });
+});

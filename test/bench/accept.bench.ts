@@ -1,0 +1,106 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openSqliteStore } from '../../functions/adapters/local/sqlite-store.ts';
+import { createWakeQueue } from '../../functions/adapters/local/wake-queue.ts';
+import { createMemoryLayerStore } from '../../functions/adapters/memory/memory-layer-store.ts';
+import { accept } from '../../functions/core/accept.ts';
+import { createConfigCache } from '../../functions/core/config-cache.ts';
+import type { CoreDeps } from '../../functions/core/deps.ts';
+import { DEFAULT_TIMING } from '../../functions/core/timing.ts';
+import { systemClock, systemRandom } from '../../functions/embedded/runtime.ts';
+import type { SubmissionSpec } from '../../shared/api/submissions.ts';
+import { compare, report } from './measure.ts';
+
+// How the time to accept grows with the number of experiments, the config's size being equal: it must not. On a real database
+// (SQLite, synchronous=FULL); the baseline is the config of 10 experiments in the same rounds.
+const CONFIG_BYTES = 4_096;
+const dir = await mkdtemp(join(tmpdir(), 'caliban-bench-'));
+const store = await openSqliteStore({ path: join(dir, 'service.db'), clock: systemClock });
+const layer = 'a'.repeat(64);
+const layers = createMemoryLayerStore({
+  limits: { maxBlobBytes: 1e9, maxUncompressedBytes: 1e9, maxEntries: 1e6 },
+});
+layers.addVerified(layer);
+const deps: CoreDeps = {
+  store,
+  layers,
+  queue: createWakeQueue(() => undefined),
+  builder: {
+    plan: async () => null,
+    start: async () => undefined,
+    poll: async () => ({ state: 'absent' }),
+    cancel: async () => undefined,
+    readLog: async () => ({ text: '', next: 0 }),
+  },
+  platforms: new Map(),
+  lanes: [{ id: 'lane', platform: 'process', policy: { ratePerMinute: null, maxActive: 1 } }],
+  defaultPlatform: 'process',
+  clock: systemClock,
+  random: systemRandom,
+  log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+  timing: DEFAULT_TIMING,
+  chunkSize: 200,
+  configs: createConfigCache(),
+  waitOnLane: async () => undefined,
+};
+
+function configOf(keys: number, extra: number): string {
+  const values = Array.from({ length: 10 }, (_, i) => i);
+  const sweep = Object.fromEntries(Array.from({ length: keys }, (_, i) => [`key${i}`, values]));
+  const text = JSON.stringify(extra === 0 ? sweep : { ...sweep, pad: 'x'.repeat(extra) });
+  return text.length < CONFIG_BYTES && extra === 0
+    ? configOf(keys, CONFIG_BYTES - text.length - '"pad":"",'.length)
+    : text;
+}
+
+function specOf(config: string): SubmissionSpec {
+  return {
+    schemaVersion: 1,
+    module: 'train.py',
+    scriptPath: 'train.py',
+    command: ['python', 'train.py'],
+    scriptArgs: [],
+    config,
+    configLayer: null,
+    group: 'bench',
+    name: null,
+    labels: {},
+    mode: 'cpu',
+    hardware: { gpu: null, tpu: null, machineType: null, region: null },
+    projectId: null,
+    platform: null,
+    image: null,
+    codeLayers: [layer],
+    dependencies: {
+      base: null,
+      apt: [],
+      python: null,
+      extras: [],
+      layer: null,
+      requirements: null,
+    },
+    source: { path: '~', extraDirs: [] },
+  };
+}
+
+const acceptOf = (keys: number) => {
+  const spec = specOf(configOf(keys, 0));
+  return () =>
+    accept(deps, {
+      principal: { id: 'ada', role: 'submitter' },
+      idempotencyKey: systemRandom.id(),
+      spec,
+    });
+};
+const times = await compare(60, { 10: acceptOf(1), 1000: acceptOf(3), 100000: acceptOf(5) });
+const ten = times['10'] ?? 1;
+for (const count of ['1000', '100000']) {
+  report(
+    `accept of ${count} experiments`,
+    (times[count] ?? 0) / ten,
+    `${(times[count] ?? 0).toFixed(2)} ms against ${ten.toFixed(2)} ms for 10, configs of ${CONFIG_BYTES} bytes`,
+  );
+}
+store.close();
+await rm(dir, { recursive: true });
