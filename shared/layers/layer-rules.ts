@@ -11,6 +11,7 @@ const MAX_NAME_BYTES = 255;
 /** Characters of all paths together; bounds the memory that a hostile archive can claim. */
 const MAX_PATH_CHARACTERS = 256 * 1024 * 1024;
 const WHITEOUT = '.wh.';
+const ENCODER = new TextEncoder();
 const CONTROL = /\p{Cc}/u;
 
 /** What stands at a path; `implied`: a directory that has entries below it and none of its own. */
@@ -154,5 +155,5 @@ function checkTarget(path: string, target: string): void {
 
 function isLonger(text: string, maxBytes: number): boolean {
   if (text.length * 3 <= maxBytes) return false;
-  return new TextEncoder().encode(text).length > maxBytes;
+  return ENCODER.encode(text).length > maxBytes;
 }

@@ -15,9 +15,11 @@ export interface TarHeader {
 export const TAR_BLOCK = 512;
 
 const SLASH = 0x2f;
+const SPACE = 0x20;
 const CHECKSUM_AT = 148;
-const GNU_FLAVOUR = 'ustar  \0';
-const POSIX_FLAVOUR = 'ustar\x0000';
+const FLAVOUR_AT = 257;
+const GNU_FLAVOUR = new TextEncoder().encode('ustar  \0');
+const POSIX_FLAVOUR = new TextEncoder().encode('ustar\x0000');
 
 /**
  * Reads a header block. Only what every reader understands alike is accepted: POSIX ustar or GNU magic, right
@@ -45,12 +47,11 @@ export function isZeros(bytes: Uint8Array): boolean {
 
 function fullName(block: Uint8Array): Uint8Array {
   const name = text(block, 0, 100);
-  const flavour = String.fromCharCode(...block.subarray(257, 265));
-  if (flavour === GNU_FLAVOUR) {
+  if (hasFlavour(block, GNU_FLAVOUR)) {
     if (isZeros(block.subarray(345))) return name;
     throw layerInvalid('its header has fields of an old GNU format', shownName(name));
   }
-  if (flavour !== POSIX_FLAVOUR) {
+  if (!hasFlavour(block, POSIX_FLAVOUR)) {
     throw layerInvalid('its header is neither in POSIX ustar nor in GNU format', shownName(name));
   }
   if (!isZeros(block.subarray(500))) {
@@ -58,6 +59,10 @@ function fullName(block: Uint8Array): Uint8Array {
   }
   const prefix = text(block, 345, 155);
   return prefix.length === 0 ? name : Uint8Array.from([...prefix, SLASH, ...name]);
+}
+
+function hasFlavour(block: Uint8Array, flavour: Uint8Array): boolean {
+  return flavour.every((byte, i) => block[FLAVOUR_AT + i] === byte);
 }
 
 function size(block: Uint8Array, name: Uint8Array): number {
@@ -76,8 +81,21 @@ function text(block: Uint8Array, offset: number, length: number): Uint8Array {
 }
 
 function octal(block: Uint8Array, offset: number, length: number): number | undefined {
-  const digits = String.fromCharCode(...block.subarray(offset, offset + length));
-  return /^ *[0-7]+[ \0]*$/.test(digits) ? Number.parseInt(digits, 8) : undefined;
+  const end = offset + length;
+  let at = offset;
+  while (at < end && block[at] === SPACE) at++;
+  const first = at;
+  let value = 0;
+  for (let digit = octalDigit(block[at]); at < end && digit >= 0; digit = octalDigit(block[at])) {
+    value = value * 8 + digit;
+    at++;
+  }
+  const rest = block.subarray(at, end);
+  return at > first && rest.every((byte) => byte === SPACE || byte === 0) ? value : undefined;
+}
+
+function octalDigit(byte = 0): number {
+  return byte >= 0x30 && byte <= 0x37 ? byte - 0x30 : -1;
 }
 
 function base256(block: Uint8Array, offset: number, length: number): number {
@@ -85,7 +103,7 @@ function base256(block: Uint8Array, offset: number, length: number): number {
 }
 
 function checksum(block: Uint8Array): number {
-  let sum = 8 * 0x20;
+  let sum = 8 * SPACE;
   for (let i = 0; i < TAR_BLOCK; i++) {
     if (i < CHECKSUM_AT || i >= CHECKSUM_AT + 8) sum += block[i] ?? 0;
   }

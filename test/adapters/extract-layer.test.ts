@@ -6,10 +6,12 @@ import {
   readdir,
   readFile,
   readlink,
+  realpath,
   symlink,
   writeFile,
 } from 'node:fs/promises';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { describe, test } from 'vitest';
 import { extractLayer } from '../../functions/adapters/local/extract-layer.ts';
 import { HONEST_ARCHIVES, HOSTILE_ARCHIVES } from '../contract/archives.ts';
@@ -120,6 +122,40 @@ describe('extractLayer', () => {
       message: expect.stringContaining('outside usr/app/'),
     });
     expect(await readdir(dir)).toEqual([]);
+  });
+});
+
+describe('symbolic links that verification accepts', () => {
+  const name = fc.constantFrom('a', 'b', 'c');
+  const path = fc.array(name, { minLength: 1, maxLength: 4 }).map((names) => names.join('/'));
+  const target = fc
+    .array(fc.constantFrom('a', 'b', 'c', '..', '..', '.'), { minLength: 1, maxLength: 6 })
+    .map((names) => names.join('/'));
+  const anyEntry = fc.oneof(
+    path.map((at) => aDirectory(`usr/app/${at}`)),
+    fc.tuple(path, target).map(([at, to]) => aSymlink(`usr/app/${at}`, to)),
+  );
+
+  test('never lead out of the directory, whatever they are combined to', async ({ expect }) => {
+    let links = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(anyEntry, { minLength: 1, maxLength: 8 }), async (entries) => {
+        const root = join(await aTemporaryDirectory(), 'deep/down/target');
+        try {
+          await extract(aTar(...entries), root);
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'LAYER_INVALID' });
+          return;
+        }
+        for (const [at, what] of Object.entries(await picture(root))) {
+          const real = await realpath(join(root, at)).catch(() => root);
+          expect(`${real}/`.startsWith(`${root}/`)).toBe(true);
+          links += what.startsWith('link') ? 1 : 0;
+        }
+      }),
+      { numRuns: 120 },
+    );
+    expect(links).toBeGreaterThan(10);
   });
 });
 

@@ -5,14 +5,16 @@ import { imageBuilderContract, NO_DEPENDENCIES } from '../contract/image-builder
 const GOOD = { ...NO_DEPENDENCIES, layer: 'aa', requirements: 'requirements.txt' };
 const BAD = { ...GOOD, layer: 'bad' };
 
+const FAILURE = { message: 'No such package.', hint: null, retryable: false };
+
 imageBuilderContract('memory', async () => ({
   builder: createMemoryImageBuilder({
     polls: 3,
-    failure: ({ layer }) =>
-      layer === 'bad' ? { message: 'No such package.', hint: null, retryable: false } : null,
+    failure: ({ layer }) => (layer === 'bad' ? FAILURE : null),
   }),
   good: GOOD,
   bad: BAD,
+  failure: FAILURE,
   pass: async () => undefined,
   close: async () => undefined,
 }));

@@ -4,7 +4,7 @@ import { access, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createInterpreterResolver } from '../../functions/adapters/local/python.ts';
 import {
   type ImageBuilderHarness,
@@ -20,43 +20,7 @@ import { buildFixtureWheel, requirementsLayers, testBuilder } from '../fixtures/
 describe.runIf(hasPart('python'))('virtualenvs', { timeout: 120_000 }, () => {
   imageBuilderContract('virtualenv', open);
 
-  test('a job sees the packages of its virtualenv', async ({ expect, onTestFinished }) => {
-    const { dir, builder, good, pass } = await opened(onTestFinished);
-    const key = (await builder.plan(good))?.key ?? '';
-    await builder.start({ key, attempt: 1, dependencies: good });
-    expect(await settled({ builder, pass }, key, 1)).toEqual({ state: 'ready' });
-    const harness = await processHarness({ venvDir: builder.venvDir });
-    onTestFinished(() => harness.close());
-    const code = 'import caliban_fixture as f; print(f.GREETING)';
-    const commands = [
-      ['python', '-c', code],
-      ['sh', '-c', `python3 -c '${code}'; echo $VIRTUAL_ENV`],
-    ];
-    for (const [i, command] of commands.entries()) {
-      const run = { kind: 'workspace', venvKey: key, layers: [] } as const;
-      const job = { ...aJob(harness, { jobId: `venv${i}` }), run, command };
-      const { ref } = await harness.platform.submit(job);
-      await terminal(harness, job.jobId);
-      const venv = i === 0 ? '' : `${join(dir, 'venvs', key)}\n`;
-      expect(await wholeLog(harness, ref, 1000)).toBe(`hello from a wheel\n${venv}`);
-    }
-  });
-
-  test('a package that is not there is named', async ({ expect, onTestFinished }) => {
-    const { builder, bad, pass } = await opened(onTestFinished);
-    const key = (await builder.plan(bad))?.key ?? '';
-    await builder.start({ key, attempt: 1, dependencies: bad });
-    const failed = await settled({ builder, pass }, key, 1);
-    expect(failed).toMatchObject({
-      message: expect.stringContaining('No matching distribution found for nosuchpkg==9'),
-      hint: expect.stringContaining('name and version'),
-      retryable: false,
-    });
-    const { text } = await builder.readLog(key, 0);
-    expect(text).toContain('nosuchpkg');
-  });
-
-  test('what a crash left half built is wiped and built again', async ({
+  test('what a crash left half built is wiped and built again, and jobs see its packages', async ({
     expect,
     onTestFinished,
   }) => {
@@ -73,6 +37,22 @@ describe.runIf(hasPart('python'))('virtualenvs', { timeout: 120_000 }, () => {
     await builder.start({ key, attempt: 1, dependencies: good });
     expect(await settled({ builder, pass }, key, 1)).toEqual({ state: 'ready' });
     expect(await exists(join(builder.venvDir(key), 'stale'))).toBe(false);
+    const harness = await processHarness({ venvDir: builder.venvDir });
+    onTestFinished(() => harness.close());
+    const code = 'import caliban_fixture as f; print(f.GREETING)';
+    const said: string[] = [];
+    for (const command of [
+      ['python', '-c', code],
+      ['sh', '-c', `python3 -c '${code}'; echo $VIRTUAL_ENV`],
+    ]) {
+      const run = { kind: 'workspace', venvKey: key, layers: [] } as const;
+      const job = { ...aJob(harness, { jobId: `venv${said.length}` }), run, command };
+      const { ref } = await harness.platform.submit(job);
+      await terminal(harness, job.jobId);
+      said.push(await wholeLog(harness, ref, 1000));
+    }
+    const greeting = 'hello from a wheel\n';
+    expect(said).toEqual([greeting, `${greeting}${builder.venvDir(key)}\n`]);
   });
 
   test.runIf(process.platform === 'linux')(
@@ -149,6 +129,11 @@ async function open(): Promise<
     builder,
     good,
     bad,
+    failure: {
+      message: expect.stringContaining('No matching distribution found for nosuchpkg==9'),
+      hint: expect.stringContaining('name and version'),
+      retryable: false,
+    },
     pass: () => sleep(20),
     close: async () => {
       await builder.close();
