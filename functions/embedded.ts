@@ -12,7 +12,7 @@ import { openSqliteStore, type SqliteStore } from './adapters/local/sqlite-store
 import { createTokenAuthenticator } from './adapters/local/token-authenticator.ts';
 import { createVenvBuilder } from './adapters/local/venv-builder.ts';
 import { createWakeQueue } from './adapters/local/wake-queue.ts';
-import { createApi } from './api/app.ts';
+import { createApi } from './api/create-api.ts';
 import { consume } from './consumers/consume.ts';
 import { createOutboxLoop } from './consumers/outbox-loop.ts';
 import { createConfigCache } from './core/config-cache.ts';

@@ -1,6 +1,9 @@
 import { LIMITS } from '../../shared/api/limits.ts';
 import type { SubmissionSpec } from '../../shared/api/submissions.ts';
 import { AppError } from '../../shared/errors/app-error.ts';
+import { parseExperimentConfig } from '../../shared/experiments/config-model.ts';
+import { countWithin } from '../../shared/experiments/expand.ts';
+import { parseLabelFlag } from '../../shared/labels/labels.ts';
 import type { Context } from '../lib/context.ts';
 import { variable } from '../lib/env.ts';
 import { localTime } from '../lib/local-time.ts';
@@ -30,10 +33,9 @@ export async function readCloudRequest(ctx: Context): Promise<CloudRequest> {
   const hardware = readHardware(ctx);
   const name = options.text('name') ?? null;
   const source = options.text('experiment_config');
-  const experiments = await io.parts.experiments();
-  const labels = options.list('label').map((text) => experiments.parseLabelFlag(text));
+  const labels = options.list('label').map((text) => parseLabelFlag(text));
   const config = source === undefined ? null : await readConfig(io, source);
-  if (config !== null) experiments.countExperiments(config);
+  if (config !== null) countWithin(parseExperimentConfig(config), LIMITS.experiments);
   checkScriptArgs(passed);
   return {
     module: words[0] ?? '',

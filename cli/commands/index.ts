@@ -110,7 +110,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       { flags: '--pprint', summary: 'print indented JSON' },
       { flags: '--print_flags', summary: 'print the flags of each experiment on one line' },
     ],
-    load: () => import('./expansion-command.ts'),
+    load: () => import('./expansion.ts'),
   },
   {
     name: 'serve',

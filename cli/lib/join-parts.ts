@@ -1,14 +1,10 @@
 import type { Parts } from './parts.ts';
 
-/** Where packing, experiments and the one-machine service are joined to the CLI; each is loaded when first used. */
+/** Where packing and the one-machine service are joined to the CLI; each is loaded when first used. */
 export const PARTS: Parts = {
   async packer() {
     const { createPacker } = await import('../pack/packer.ts');
     return createPacker();
-  },
-  async experiments() {
-    const { EXPERIMENTS } = await import('./experiments.ts');
-    return EXPERIMENTS;
   },
   async host() {
     const { runServe, openOffline } = await import('../../functions/embedded.ts');

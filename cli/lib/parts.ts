@@ -59,19 +59,6 @@ export interface Packer {
   dispose(): Promise<void>;
 }
 
-/** Experiment configs and labels, as `cloud` and `expansion` use them. */
-export interface Experiments {
-  /** Number of experiments of a config; throws CONFIG_SYNTAX, CONFIG_INVALID. */
-  countExperiments(configText: string): number;
-  /** Key and value of a `-l` flag; throws USAGE. */
-  parseLabelFlag(text: string): readonly [string, string];
-  /** The text that `caliban expansion` prints, in pieces; throws as countExperiments. */
-  expand(
-    configText: string,
-    form: { readonly pprint: boolean; readonly printFlags: boolean },
-  ): Iterable<string>;
-}
-
 /** How `serve` hosts the service. */
 export interface ServeOptions {
   readonly dataDir: string;
@@ -115,6 +102,5 @@ export interface Host {
 /** The parts of the program that the CLI joins; each is loaded by the command that needs it. */
 export interface Parts {
   packer(): Promise<Packer>;
-  experiments(): Promise<Experiments>;
   host(): Promise<Host>;
 }

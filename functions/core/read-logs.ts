@@ -44,10 +44,10 @@ export async function* followLog(
     const { value: job } = await getJob(deps, id);
     const piece = await pieceOf(deps, job, { ...request, since });
     const last = piece.ended || deps.clock.now() >= until;
-    if (last || piece.text !== '') yield piece;
+    yield piece;
     if (last) return;
-    if (piece.text === '') await deps.clock.sleep(POLL_MS, request.signal);
     request.signal.throwIfAborted();
+    if (piece.text === '') await deps.clock.sleep(POLL_MS, request.signal);
     since = piece.next;
   }
 }

@@ -127,11 +127,14 @@ export const experimentsPage = z
   .object({ experiments: z.array(experimentView), next: nextCursor })
   .meta({ id: 'ExperimentsPage' });
 
-/** `GET /v1/jobs/{id}/logs`: text; `follow` streams until the job ended; `since` is a cursor from `X-Caliban-Log-Cursor`. */
+/**
+ * `GET /v1/jobs/{id}/logs`: text; `follow` streams until the job ended; `since` is a cursor from `X-Caliban-Log-Cursor`.
+ * `grep`: only lines that hold this text.
+ */
 export const logQuery = z.object({
-  follow: z.stringbool().default(false),
-  since: z.string().max(200).default(''),
-  grep: z.string().max(LIMITS.logGrepLength).optional(),
+  follow: z.enum(['true', 'false']).default('false'),
+  since: z.string().max(1_000).default(''),
+  grep: z.string().min(1).max(LIMITS.logGrepLength).optional(),
 });
 
 /** `GET /v1/jobs`: jobs, newest first, and the experiments they belong to. */

@@ -4,7 +4,7 @@ import { sha256Hex } from './page.ts';
 
 /** `POST /v1/layers/check`. */
 export const layersCheck = z
-  .object({
+  .strictObject({
     diffIds: z
       .array(sha256Hex)
       .min(1)
@@ -27,7 +27,7 @@ export const layersChecked = z
 
 /** `POST /v1/layers`: what is about to be sent. */
 export const layerDeclaration = z
-  .object({
+  .strictObject({
     diffId: sha256Hex,
     blobSize: z.number().int().min(1).max(LIMITS.layerBlobBytes),
     encoding: z.enum(['gzip', 'zstd', 'identity']),
@@ -41,6 +41,11 @@ export const layerDeclaration = z
  * `Content-Range: bytes *\/TOTAL` with no body asks. Then POST /v1/layers/{diffId}/complete.
  */
 export const uploadSession = z.object({ uploadUrl: z.string() }).meta({ id: 'UploadSession' });
+
+/** The answer to the PUT that brought the last byte: how many bytes are there. */
+export const uploadReceived = z
+  .object({ diffId: sha256Hex, received: z.number() })
+  .meta({ id: 'UploadReceived' });
 
 /** `POST /v1/layers/{diffId}/complete`: 200 verified, or 202 complete (verification follows). */
 export const layerCompleted = z

@@ -11,6 +11,11 @@ export const laneView = z
   })
   .meta({ id: 'Lane' });
 
+/** `GET /v1/me`: who the token stands for. */
+export const principalView = z
+  .object({ id: z.string(), role: z.enum(['viewer', 'submitter', 'admin']) })
+  .meta({ id: 'Principal' });
+
 /** `GET /v1/service`: what this service is and takes. */
 export const serviceView = z
   .object({
@@ -24,7 +29,7 @@ export const serviceView = z
     lanes: z.array(laneView),
     limits: z.record(z.string(), z.number()),
     signIn: z.array(z.enum(['token', 'oidc'])),
-    principal: z.object({ id: z.string(), role: z.enum(['viewer', 'submitter', 'admin']) }),
+    principal: principalView,
   })
   .meta({ id: 'Service' });
 
@@ -38,3 +43,6 @@ export const healthView = z
 
 /** What /healthz answers. */
 export type HealthView = z.infer<typeof healthView>;
+
+/** `GET /readyz`: without a token; the service can reach its store. */
+export const readyView = z.object({ status: z.literal('ready') }).meta({ id: 'Ready' });

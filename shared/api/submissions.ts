@@ -3,16 +3,14 @@ import { PLATFORM_KINDS } from '../jobs/platform-kind.ts';
 import { countsView, groupRef } from './groups.ts';
 import { LIMITS } from './limits.ts';
 import { instant, sha256Hex } from './page.ts';
+import { groupName, isWellFormed, plainText } from './plain-text.ts';
 
 const word = z
   .string()
   .max(LIMITS.argBytes)
-  .refine((text) => !text.includes('\0'), 'must not contain a NUL character');
-
-// A control character in a name would reach terminals, labels and logs.
-const plainText = z
-  .string()
-  .regex(/^[^\p{Cc}\u2028\u2029]*$/u, 'must not contain control characters');
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: no program can be given a NUL.
+  .regex(/^[^\u0000]*$/, 'must not contain a NUL character')
+  .refine(isWellFormed, 'must be valid Unicode');
 
 /** What a dependency image (or virtualenv) is made from. */
 const dependencySpec = z
@@ -40,7 +38,7 @@ export const submissionSpec = z
     /** A config over the inline limit: the layer that holds it as `config.json`. */
     configLayer: sha256Hex.nullable(),
     /** Group name, or OWNER/NAME for a colleague's. */
-    group: plainText.min(1).max(LIMITS.groupNameLength),
+    group: groupName,
     name: plainText.min(1).max(LIMITS.nameLength).nullable(),
     labels: z
       .record(plainText.max(200), plainText.max(1_000))

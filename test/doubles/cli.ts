@@ -98,7 +98,6 @@ export function createTestCli(onTestFinished: (clean: () => void) => void): Test
 
 const NO_PARTS: Parts = {
   packer: () => Promise.reject(new Error('this test packs nothing')),
-  experiments: () => Promise.reject(new Error('this test reads no config')),
   host: () =>
     Promise.resolve({
       runServe: () => Promise.reject(new Error('this test serves nothing')),

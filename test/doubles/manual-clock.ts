@@ -4,9 +4,14 @@ import type { Clock } from '../../functions/ports/runtime.ts';
 export interface ManualClock extends Clock {
   /** Moves on by `ms`; sleeps that are over end, each at its own instant, and what follows from them runs. */
   advance(ms: number): Promise<void>;
+  /** Moves on in small steps until the promise settles; gives its outcome. Fails after an hour of its time. */
+  until<T>(promise: Promise<T>): Promise<T>;
   /** Sleeps that have not ended. */
   sleeping(): number;
 }
+
+const STEP_MS = 250;
+const GIVE_UP_MS = 3_600_000;
 
 interface Sleeper {
   readonly until: number;
@@ -21,6 +26,17 @@ export function createManualClock(start = Date.UTC(2026, 0, 1)): ManualClock {
   function nextUntil(end: number): Sleeper | undefined {
     const due = [...sleepers].filter(({ until }) => until <= end);
     return due.toSorted((a, b) => a.until - b.until)[0];
+  }
+
+  async function advance(ms: number): Promise<void> {
+    const end = time + ms;
+    await allThatFollows();
+    for (let next = nextUntil(end); next !== undefined; next = nextUntil(end)) {
+      time = Math.max(time, next.until);
+      next.end();
+      await allThatFollows();
+    }
+    time = end;
   }
 
   return {
@@ -42,15 +58,20 @@ export function createManualClock(start = Date.UTC(2026, 0, 1)): ManualClock {
           reject(signal.reason);
         });
       }),
-    async advance(ms) {
-      const end = time + ms;
+    advance,
+    async until(promise) {
+      const giveUp = time + GIVE_UP_MS;
+      let settled = false;
+      const settle = () => {
+        settled = true;
+      };
+      promise.then(settle, settle);
       await allThatFollows();
-      for (let next = nextUntil(end); next !== undefined; next = nextUntil(end)) {
-        time = Math.max(time, next.until);
-        next.end();
-        await allThatFollows();
+      while (!settled) {
+        if (time > giveUp) throw new Error('nothing came of it within an hour of clock time');
+        await advance(STEP_MS);
       }
-      time = end;
+      return promise;
     },
   };
 }

@@ -9,6 +9,8 @@ export interface ScriptedBuilder extends ImageBuilder {
   /** What `plan` answers; by default there is nothing to prepare. */
   onPlan: ImageBuilder['plan'];
   onStart: () => Promise<void>;
+  /** The whole build log. */
+  log: string;
 }
 
 /** A builder with nothing to prepare. */
@@ -18,6 +20,7 @@ export function createScriptedBuilder(): ScriptedBuilder {
     progress: undefined,
     onPlan: async () => null,
     onStart: async () => undefined,
+    log: '',
     plan: (dependencies) => builder.onPlan(dependencies),
     async start({ key, attempt }) {
       await builder.onStart();
@@ -28,7 +31,10 @@ export function createScriptedBuilder(): ScriptedBuilder {
       return { state: builder.started.includes(`${key}.${attempt}`) ? 'building' : 'absent' };
     },
     cancel: async () => undefined,
-    readLog: async () => ({ text: '', next: 0 }),
+    readLog: async (_key, offset) => {
+      const bytes = Buffer.from(builder.log);
+      return { text: bytes.subarray(offset).toString(), next: Math.max(offset, bytes.length) };
+    },
   };
   return builder;
 }

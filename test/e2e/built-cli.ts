@@ -20,7 +20,10 @@ interface Ran {
 export interface Machine {
   readonly home: string;
   /** Runs a command to its end. */
-  caliban(args: readonly string[], options?: { readonly cwd?: string; readonly input?: string }): Promise<Ran>;
+  caliban(
+    args: readonly string[],
+    options?: { readonly cwd?: string; readonly input?: string },
+  ): Promise<Ran>;
   /** Pid of the running service. */
   servePid(): number;
 }
@@ -29,7 +32,14 @@ export interface Machine {
 export function scratchMachine(onTestFinished: (end: () => void) => void): Machine {
   const home = mkdtempSync(join(tmpdir(), 'caliban-e2e-'));
   const data = join(home, 'data');
-  const env = { ...process.env, HOME: home, CALIBAN_HOME: data, CALIBAN_ENDPOINT: '', CALIBAN_TOKEN: '', NO_COLOR: '1' };
+  const env = {
+    ...process.env,
+    HOME: home,
+    CALIBAN_HOME: data,
+    CALIBAN_ENDPOINT: '',
+    CALIBAN_TOKEN: '',
+    NO_COLOR: '1',
+  };
   onTestFinished(() => {
     spawnSync(process.execPath, [MAIN, 'serve', '--stop'], { env });
     rmSync(home, { recursive: true, force: true, maxRetries: 5 });
@@ -49,7 +59,10 @@ export function scratchMachine(onTestFinished: (end: () => void) => void): Machi
         child.on('close', (status) => resolve({ status, ...printed }));
         child.stdin.end(input);
       }),
-    servePid: () => z.object({ pid: z.number() }).parse(JSON.parse(readFileSync(join(data, 'serve.json'), 'utf8'))).pid,
+    servePid: () =>
+      z
+        .object({ pid: z.number() })
+        .parse(JSON.parse(readFileSync(join(data, 'serve.json'), 'utf8'))).pid,
   };
 }
 

@@ -21,10 +21,15 @@ describe.runIf(hasPart('python'))('the digits sweep on one machine', () => {
     expect(logs.stdout).toMatch(/accuracy 0\.\d+/);
   });
 
-  test('a killed service is started again and every job has run exactly once', async ({ expect, onTestFinished }) => {
+  test('a killed service is started again and every job has run exactly once', async ({
+    expect,
+    onTestFinished,
+  }) => {
     const machine = scratchMachine(onTestFinished);
     const record = join(machine.home, 'record.txt');
-    await machine.caliban(['cloud', ...CONFIG, '--no_wait', 'train.py', '--', '--record', record], { cwd: DIGITS });
+    await machine.caliban(['cloud', ...CONFIG, '--no_wait', 'train.py', '--', '--record', record], {
+      cwd: DIGITS,
+    });
     await until(async () => (await linesOf(record)).length >= 2);
     process.kill(machine.servePid(), 'SIGKILL');
     const before = await machine.caliban(['status', '--xgroup', 'digits']);
@@ -37,7 +42,9 @@ describe.runIf(hasPart('python'))('the digits sweep on one machine', () => {
   });
 });
 
-async function jobsOf(machine: Machine): Promise<{ readonly id: string; readonly state: string }[]> {
+async function jobsOf(
+  machine: Machine,
+): Promise<{ readonly id: string; readonly state: string }[]> {
   const { stdout } = await machine.caliban(['status', '--xgroup', 'digits', '--json']);
   return statusJson.parse(JSON.parse(stdout)).experiments.flatMap(({ jobs }) => jobs);
 }

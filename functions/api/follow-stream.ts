@@ -1,0 +1,73 @@
+import { LIMITS } from '../../shared/api/limits.ts';
+import type { ApiHost } from './api-host.ts';
+
+/** Behind `LIMITS.followMs`, when a text that nobody reads is given up (ms). */
+const GRACE_MS = 5_000;
+
+/** Makes the texts of a stream; aborted when nobody reads any more. */
+export type TextSource = (signal: AbortSignal) => AsyncGenerator<string, void>;
+
+/**
+ * A body that holds one of the follower places until it ends, its reader goes, or its reader has stood still for too
+ * long. Texts are made as they are read, not ahead. Throws UNAVAILABLE when no place is free.
+ */
+export function followStream(
+  { deps, followers }: Pick<ApiHost, 'deps' | 'followers'>,
+  source: TextSource,
+): ReadableStream<Uint8Array> {
+  const release = followers.take();
+  const ending = new AbortController();
+  const texts = source(ending.signal);
+  const encoder = new TextEncoder();
+
+  function end(): void {
+    release();
+    ending.abort(ENDED);
+  }
+
+  return new ReadableStream<Uint8Array>(
+    {
+      start(controller) {
+        deps.clock.sleep(LIMITS.followMs + GRACE_MS, ending.signal).then(
+          () => {
+            end();
+            controller.close();
+          },
+          () => {},
+        );
+      },
+      async pull(controller) {
+        try {
+          const { done, value } = await texts.next();
+          if (ending.signal.aborted) return;
+          if (done !== true) {
+            controller.enqueue(encoder.encode(value));
+            return;
+          }
+          end();
+          controller.close();
+        } catch (error) {
+          if (ending.signal.aborted) return;
+          end();
+          deps.log.warn({ error: String(error) }, 'a followed stream broke');
+          controller.error(error);
+        }
+      },
+      cancel: end,
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+const ENDED = new Error('nobody reads this stream any more');
+
+/** One server-sent event. `data` becomes one line of JSON. */
+export function serverSentEvent(event: string, data: unknown, id?: string): string {
+  const idLine = id === undefined ? '' : `id: ${id}\n`;
+  return `event: ${event}\n${idLine}data: ${JSON.stringify(data)}\n\n`;
+}
+
+/** A comment: keeps a connection alive, and shows a client that the stream has begun. */
+export function streamComment(text: string): string {
+  return `: ${text}\n\n`;
+}

@@ -1,0 +1,78 @@
+import { createRoute } from '@hono/zod-openapi';
+import * as z from 'zod';
+import { LIMITS } from '../../shared/api/limits.ts';
+import { planView, submissionSpec, submissionView } from '../../shared/api/submissions.ts';
+import { accept } from '../core/accept.ts';
+import { requireSubmitter } from '../core/permissions.ts';
+import { planSubmission } from '../core/plan.ts';
+import { acceptedView, readSubmission } from '../core/read-submissions.ts';
+import { BEARER, failures, json, jsonRequest } from './answers.ts';
+import type { Api, ApiHost } from './api-host.ts';
+import { jsonBody } from './middleware/json-body.ts';
+import { idParams } from './parameters.ts';
+
+const TAGS = ['submissions'];
+
+const headers = z.object({
+  'Idempotency-Key': z
+    .string()
+    .regex(
+      new RegExp(`^[\\x21-\\x7e]{1,${LIMITS.idempotencyKeyLength}}$`),
+      `must have 1 to ${LIMITS.idempotencyKeyLength} printable ASCII characters, without blanks`,
+    ),
+});
+
+const plan = createRoute({
+  method: 'post',
+  path: '/v1/plans',
+  tags: TAGS,
+  security: BEARER,
+  middleware: jsonBody,
+  summary: 'Everything a submission would do, without doing it',
+  request: { body: jsonRequest(submissionSpec) },
+  responses: { 200: json(planView, 'The plan.'), ...failures(400, 404, 409, 413, 415, 422) },
+});
+
+const submit = createRoute({
+  method: 'post',
+  path: '/v1/submissions',
+  tags: TAGS,
+  security: BEARER,
+  middleware: jsonBody,
+  summary: 'Run experiments',
+  description:
+    'Answered once the submission is safe, whatever the number of experiments. The same Idempotency-Key and ' +
+    'body give the same answer again; the same key with another body is IDEMPOTENCY_MISMATCH.',
+  request: { headers, body: jsonRequest(submissionSpec) },
+  responses: {
+    202: json(submissionView, 'Accepted: the submission as it was at that moment.'),
+    ...failures(400, 404, 409, 413, 415, 422),
+  },
+});
+
+const getSubmission = createRoute({
+  method: 'get',
+  path: '/v1/submissions/{id}',
+  tags: TAGS,
+  security: BEARER,
+  summary: 'Where a submission stands',
+  request: { params: idParams },
+  responses: { 200: json(submissionView, 'The submission.'), ...failures(400, 404) },
+});
+
+/** Routes that plan, accept and show submissions. */
+export function addSubmissions(app: Api, { deps }: ApiHost): void {
+  app.openapi(plan, async (c) =>
+    c.json(await planSubmission(deps, c.get('principal'), c.req.valid('json')), 200),
+  );
+  app.openapi(submit, async (c) => {
+    const principal = c.get('principal');
+    requireSubmitter(principal);
+    const idempotencyKey = c.req.valid('header')['Idempotency-Key'];
+    const accepted = await accept(deps, { principal, idempotencyKey, spec: c.req.valid('json') });
+    return c.json(acceptedView(accepted), 202);
+  });
+  app.openapi(getSubmission, async (c) =>
+    c.json(await readSubmission(deps, c.req.valid('param').id), 200),
+  );
+}
