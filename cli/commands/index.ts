@@ -105,7 +105,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     name: 'expansion',
     summary: 'print the experiments of an experiment config',
-    arguments: [{ name: 'FILE', summary: 'the config, or stdin' }],
+    arguments: [{ name: 'FILE', summary: 'the config; - or stdin reads standard input' }],
     options: [
       { flags: '--pprint', summary: 'print indented JSON' },
       { flags: '--print_flags', summary: 'print the flags of each experiment on one line' },

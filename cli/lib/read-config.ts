@@ -6,15 +6,15 @@ import { expandHome } from './env.ts';
 import type { Io } from './io.ts';
 
 /**
- * The text of an experiment config: a file, or standard input for the word `stdin` in any case. Throws USAGE for what
+ * The text of an experiment config: a file, or standard input for `-` or the word `stdin` in any case. Throws USAGE for what
  * cannot be read, CONFIG_TOO_LARGE, CONFIG_SYNTAX for what is no UTF-8.
  */
 export async function readConfig(
   io: Pick<Io, 'stdin' | 'cwd' | 'home'>,
   source: string,
 ): Promise<string> {
-  const bytes =
-    source.toLowerCase() === 'stdin' ? await readInput(io.stdin) : await readConfigFile(io, source);
+  const fromInput = source === '-' || source.toLowerCase() === 'stdin';
+  const bytes = fromInput ? await readInput(io.stdin) : await readConfigFile(io, source);
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (cause) {
@@ -36,7 +36,7 @@ async function readConfigFile(io: Pick<Io, 'cwd' | 'home'>, source: string): Pro
     if (!(error instanceof Error) || !('syscall' in error) || !('code' in error)) throw error;
     const reason = error.code === 'ENOENT' ? 'does not exist' : `cannot be read (${error.code})`;
     throw new AppError('USAGE', `The experiment config ${source} ${reason}.`, {
-      hint: 'Give the path of a file, or stdin.',
+      hint: 'Give the path of a file, or - for standard input.',
       cause: error,
     });
   }

@@ -151,7 +151,7 @@ export function createApiBench(options: BenchOptions = {}): ApiBench {
       for (let messages = queue.take(); messages.length > 0; messages = queue.take()) {
         for (const message of messages) await clock.until(consume(deps, message));
       }
-      await syncLane(deps, LANE, true);
+      await syncLane(deps, LANE, { full: true, wake: 'message' });
     },
     async submit(spec, key, token) {
       const headers = { 'Idempotency-Key': key };
@@ -198,6 +198,7 @@ function benchDeps(parts: {
     random: { next: () => 0.5, id: () => (++ids).toString(16).padStart(20, '0') },
     log: { info: log('info'), warn: log('warn'), error: log('error') },
     timing: DEFAULT_TIMING,
+    chunkSize: 200,
     configs: createConfigCache(),
     waitOnLane: (_lane, ms) => clock.sleep(ms),
   };

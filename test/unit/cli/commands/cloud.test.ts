@@ -2,10 +2,9 @@ import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'vitest';
-import type { Experiments, PackedLayer, Packer, PackRequest } from '../../../../cli/lib/parts.ts';
+import type { PackedLayer, Packer, PackRequest } from '../../../../cli/lib/parts.ts';
 import { NO_DEPENDENCIES } from '../../../../cli/lib/submission.ts';
 import { submissionSpec } from '../../../../shared/api/submissions.ts';
-import { AppError } from '../../../../shared/errors/app-error.ts';
 import { aGroup, aJob, aService, aSubmission, someCounts } from '../../../doubles/api-views.ts';
 import { type CliOptions, createTestCli } from '../../../doubles/cli.ts';
 import { type FakeState, startFakeService } from '../../../doubles/fake-service.ts';
@@ -97,7 +96,7 @@ describe('cloud refuses, before anything is packed or sent,', () => {
     [['-l', 'a:b', 'x.py'], 'a:b'],
     [['--experiment_config', 'missing.json', 'x.py'], 'missing.json does not exist'],
     [['--experiment_config', '.', 'x.py'], 'is not a file'],
-    [['--experiment_config', 'bad.json', 'x.py'], 'not JSON'],
+    [['--experiment_config', 'bad.json', 'x.py'], 'line 1, column 2'],
     [['--experiment_config', 'binary.json', 'x.py'], 'not UTF-8'],
     [['x.py', '--', 'a'.repeat(33_000)], '32 KiB'],
     [['x.py', '--', ...Array.from({ length: 1_001 }, () => 'a')], 'at most 1000'],
@@ -323,19 +322,6 @@ function failed(id: string, message: string, submissionId: string) {
   return aJob({ id, submissionId, cause, state: 'FAILED', stage: 'FAILED' });
 }
 
-const experiments: Experiments = {
-  countExperiments(text) {
-    if (text.includes('{{')) throw new AppError('CONFIG_SYNTAX', 'not JSON');
-    return 1;
-  },
-  parseLabelFlag(text) {
-    const [key = '', value] = text.split('=');
-    if (value === undefined) throw new AppError('USAGE', `${text} is no label.`);
-    return [key, value];
-  },
-  expand: () => [],
-};
-
 async function setUp(t: TestContext, given: Partial<FakeState> = {}) {
   const cli = createTestCli(t.onTestFinished);
   const { url, state } = await startFakeService(t.onTestFinished, given);
@@ -371,7 +357,7 @@ async function setUp(t: TestContext, given: Partial<FakeState> = {}) {
       disposed++;
     },
   };
-  const parts = { packer: async () => packer, experiments: async () => experiments };
+  const parts = { packer: async () => packer };
   const run = (flags: string[], options: CliOptions = {}) =>
     cli.run(['cloud', ...flags], {
       ...options,
