@@ -2,12 +2,13 @@ import { AppError } from '../errors/app-error.ts';
 
 const SHOWN_CHARACTERS = 200;
 const REMEDY = 'Send the layer again as packed by: caliban cloud';
+const ENTRY_REMEDY = 'Rename it, remove it or name it in .dockerignore; then submit again.';
 
 /** The AppError LAYER_INVALID with a reason and, when one entry is to blame, that entry's name. */
 export function layerInvalid(reason: string, entry?: string, cause?: unknown): AppError {
   const where = entry === undefined ? '' : `entry ${quoteEntry(entry)}: `;
   return new AppError('LAYER_INVALID', `Layer refused: ${where}${reason}.`, {
-    hint: REMEDY,
+    hint: entry === undefined ? REMEDY : ENTRY_REMEDY,
     ...(entry === undefined ? {} : { context: { entry: quoteEntry(entry) } }),
     ...(cause === undefined ? {} : { cause }),
   });
