@@ -44,6 +44,7 @@ import type { Platform } from './ports/platform.ts';
 import type { Log } from './ports/runtime.ts';
 
 const TICK_MS = 5_000;
+const SWEEP_MS = 3_600_000;
 const LANE = 'this-machine';
 
 /** How to serve; durations as named. */
@@ -168,7 +169,12 @@ async function start({ options, dir, ending, closers }: Start): Promise<RunningS
     layers: parts.layers,
     touch: idle.touch,
   });
-  const loops = [outbox.run(ending.signal), sync.run(ending.signal), tickLoop(deps, ending.signal)];
+  const loops = [
+    outbox.run(ending.signal),
+    sync.run(ending.signal),
+    tickLoop(deps, ending.signal),
+    sweepLoop(parts.layers, log, ending.signal),
+  ];
   closers.push(() => settle(ending, loops));
   log.info({ address, instance, slots }, 'serving');
   return {
@@ -287,6 +293,20 @@ async function tickLoop(deps: CoreDeps, signal: AbortSignal): Promise<void> {
       deps.log.error({ error: String(error) }, 'tick failed'),
     );
     await deps.clock.sleep(TICK_MS, signal).catch(() => undefined);
+  }
+}
+
+// Uploads that nobody finished.
+async function sweepLoop(
+  layers: { sweep(now: number): Promise<number> },
+  log: Log,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    await layers
+      .sweep(systemClock.now())
+      .catch((error: unknown) => log.error({ error: String(error) }, 'sweep failed'));
+    await systemClock.sleep(SWEEP_MS, signal).catch(() => undefined);
   }
 }
 

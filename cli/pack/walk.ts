@@ -100,13 +100,23 @@ async function readNames(state: State, path: string): Promise<Dirent[]> {
 function sortName(state: State, parent: Pending, dirent: Dirent): Pending[] {
   const path = parent.path === '.' ? dirent.name : `${parent.path}/${dirent.name}`;
   const verdict = state.rules.verdict(path, parent.verdict);
-  if (dirent.isDirectory()) return enters(state, { path, verdict }) ? [{ path, verdict }] : [];
-  if (verdict.ignored) return [];
+  if (dirent.isDirectory() && !enters(state, { path, verdict })) return [];
+  const unfit = verdict.ignored ? undefined : unfitName(dirent.name);
+  if (unfit !== undefined) state.problems.push({ path, reason: unfit });
+  if (dirent.isDirectory()) return [{ path, verdict }];
+  if (verdict.ignored || unfit !== undefined) return [];
   if (dirent.name === '.git') state.junk.push({ kind: 'git', path });
   else if (dirent.isFile()) state.files.push(path);
   else if (dirent.isSymbolicLink()) state.linkPaths.push(path);
   else state.problems.push({ path, reason: `is a ${specialKind(dirent)}` });
   return [];
+}
+
+/** Why the service would refuse a name in a layer. */
+function unfitName(name: string): string | undefined {
+  if (/\p{Cc}/u.test(name)) return 'has a control character in its name';
+  if (name.startsWith('.wh.')) return 'has a name that deletes files in an image';
+  return undefined;
 }
 
 function enters(state: State, { path, verdict }: Pending): boolean {
@@ -169,7 +179,17 @@ async function leaves(
   if (isOutside(posix.join(posix.dirname(from), target))) return reason;
   // A link to nothing is kept as it is: its text stays inside.
   const real = await realpath(join(contextDir, from)).catch(() => undefined);
-  return real === undefined || isInside(contextDir, real) ? undefined : reason;
+  if (real !== undefined && !isInside(contextDir, real)) return reason;
+  // Behind a name `..` could climb out through another link wherever the tree is unpacked; the service refuses it.
+  return climbsBehindName(target)
+    ? `is a link with ".." behind a name (${target}), make it point there directly`
+    : undefined;
+}
+
+function climbsBehindName(target: string): boolean {
+  const names = target.split('/').filter((name) => name !== '' && name !== '.');
+  const first = names.findIndex((name) => name !== '..');
+  return first !== -1 && names.indexOf('..', first) !== -1;
 }
 
 /** Whether a normalized relative path climbs out of where it starts. */

@@ -4,6 +4,3 @@ export type Message =
   | { readonly kind: 'expand'; readonly submissionId: string; readonly chunk: number }
   | { readonly kind: 'drain'; readonly lane: string }
   | { readonly kind: 'stop'; readonly submissionId: string };
-
-/** The kinds of {@link Message}. */
-export type MessageKind = Message['kind'];

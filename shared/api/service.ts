@@ -41,8 +41,5 @@ export const healthView = z
   .object({ status: z.literal('ok'), instance: z.string(), version: z.string() })
   .meta({ id: 'Health' });
 
-/** What /healthz answers. */
-export type HealthView = z.infer<typeof healthView>;
-
 /** `GET /readyz`: without a token; the service can reach its store. */
 export const readyView = z.object({ status: z.literal('ready') }).meta({ id: 'Ready' });

@@ -9,7 +9,6 @@ describe('links', () => {
     ['pkg/l', 'a.py'],
     ['pkg/l', '../data'],
     ['pkg/l', '..'],
-    ['pkg/l', '../pkg/sub/../a.py'],
     ['pkg/l', 'nothing/there'],
     ['pkg/l', 'l'],
   ])('%s -> %s stays in the context and is kept as it is', async ([from, target], { expect }) => {
@@ -29,6 +28,11 @@ describe('links', () => {
       'sub/up/../../../..',
       'is a link that leaves the current directory (sub/up/../../../..)',
     ],
+    [
+      'pkg/l',
+      '../pkg/sub/../a.py',
+      'is a link with ".." behind a name (../pkg/sub/../a.py), make it point there directly',
+    ],
     ['pkg/l', 'sub/up/..', 'is a link that leaves the current directory (sub/up/..)'],
   ])('%s -> %s is refused', async ([from, target, reason], { expect }) => {
     const project = aProject({ 'pkg/sub/up': { link: '../..' }, [from]: { link: target } });
@@ -42,6 +46,18 @@ describe('links', () => {
   test('one to a directory is a link, not the directory', async ({ expect }) => {
     const tree = await aTree(aProject({ 'pkg/real/x': '', 'pkg/l': { link: 'real' } }), 'pkg');
     expect(tree.entries.map(({ path }) => path)).not.toContain('usr/app/pkg/l/x');
+  });
+});
+
+describe('names that the service would refuse', () => {
+  test.for<[name: string, reason: string]>([
+    ['a\u0007b', 'has a control character in its name'],
+    ['.wh.config', 'has a name that deletes files in an image'],
+  ])('%j is refused', async ([name, reason], { expect }) => {
+    await expect(aTree(aProject({ [`pkg/${name}`]: '' }), 'pkg')).rejects.toMatchObject({
+      code: 'PACK_REFUSED',
+      message: `Not packed: pkg/${name} ${reason}.`,
+    });
   });
 });
 
