@@ -19,13 +19,18 @@ export function packRefusal(problems: readonly Problem[], advice?: string): AppE
   const sorted = problems.toSorted((a, b) => (a.path < b.path ? -1 : 1));
   const named = sorted.slice(0, MAX_NAMED);
   const more = sorted.length - named.length;
-  const list = named.map(({ path, reason }) => `${path} ${reason}`).join('; ');
+  const list = named.map(({ path, reason }) => `${shown(path)} ${reason}`).join('; ');
   const lines = named.map(({ path }) => `  ${ignoreLine(path)}`).join('\n');
   const rest = more > 0 ? `; and ${more} more` : '';
   return new AppError('PACK_REFUSED', `Not packed: ${list}${rest}.`, {
     hint: `${advice === undefined ? '' : `${advice} Or leave it out: `}add to .dockerignore:\n${lines}`,
     context: { paths: named.map(({ path }) => path), more },
   });
+}
+
+/** A path as a terminal may see it. */
+function shown(path: string): string {
+  return /\p{Cc}/u.test(path) ? JSON.stringify(path) : path;
 }
 
 /** The error of a tree that did not hold still. */

@@ -6,7 +6,7 @@ import type {
   JobDoc,
   SubmissionDoc,
 } from '../../functions/ports/documents.ts';
-import type { Message, MessageKind } from '../../functions/ports/message.ts';
+import type { Message } from '../../functions/ports/message.ts';
 import { put, type Store, type Stored, type Write } from '../../functions/ports/store.ts';
 import type { TestDeps } from './builders.ts';
 
@@ -68,7 +68,7 @@ export async function waitingMessages(
 }
 
 /** Handles published messages, and those that follow from them, of the given kinds until there are none; others are dropped. */
-export async function deliver(deps: TestDeps, ...kinds: readonly MessageKind[]): Promise<void> {
+export async function deliver(deps: TestDeps, ...kinds: readonly Message['kind'][]): Promise<void> {
   for (let taken = deps.queue.take(); taken.length > 0; taken = deps.queue.take()) {
     for (const message of taken) {
       if (kinds.includes(message.kind)) await consume(deps, message);

@@ -35,14 +35,12 @@ describe("the system's tar unpacks what was packed", () => {
     });
   });
 
-  test('names with blanks, line breaks, other scripts, and of any length', async ({ expect }) => {
+  test('names with blanks, other scripts, and of any length', async ({ expect }) => {
     const long = (length: number): string =>
       `${'d'.repeat(90)}/`.repeat(Math.floor(length / 91)) + 'f'.repeat(length % 91);
     const files: Record<string, string> = {};
     const names = [
       'with blank.py',
-      'new\nline',
-      'tab\there',
       'ünïcode/é.txt',
       'e\u0301-decomposed',
       '数据/模型.bin',

@@ -50,13 +50,13 @@ describe('links', () => {
 });
 
 describe('names that the service would refuse', () => {
-  test.for<[name: string, reason: string]>([
-    ['a\u0007b', 'has a control character in its name'],
-    ['.wh.config', 'has a name that deletes files in an image'],
-  ])('%j is refused', async ([name, reason], { expect }) => {
+  test.for<[name: string, problem: string]>([
+    ['a\u0007b', '"pkg/a\\u0007b" has a control character in its name'],
+    ['.wh.config', 'pkg/.wh.config has a name that deletes files in an image'],
+  ])('%j is refused', async ([name, problem], { expect }) => {
     await expect(aTree(aProject({ [`pkg/${name}`]: '' }), 'pkg')).rejects.toMatchObject({
       code: 'PACK_REFUSED',
-      message: `Not packed: pkg/${name} ${reason}.`,
+      message: `Not packed: ${problem}.`,
     });
   });
 });
