@@ -39,14 +39,13 @@ function caliban(
     encoding: 'utf8',
     maxBuffer: 64 * 1024 * 1024,
     env: { ...process.env, CALIBAN_HOME: home, CALIBAN_ENDPOINT: '', CALIBAN_TOKEN: '' },
-    stdio: ['ignore', 'pipe', options.show ? 'inherit' : 'pipe'],
+    stdio: options.show ? ['ignore', 'inherit', 'inherit'] : ['ignore', 'pipe', 'pipe'],
   });
-  if (options.show) process.stdout.write(ran.stdout);
   if (ran.status !== 0)
     throw new Error(
       `caliban ${args.join(' ')} ended with status ${ran.status}\n${ran.stderr ?? ''}`,
     );
-  return ran.stdout;
+  return ran.stdout ?? '';
 }
 
 function accuracyOf(jobId: string): number {
@@ -97,7 +96,7 @@ function farewell(best: string | undefined, jobs: number): void {
       '\nWhat to try next',
       '  cd examples/digits && ../../bin/caliban.mjs cloud --experiment_config experiment.json train.py     the same, by hand',
       '  echo \'{"learning_rate": [0.1, 0.2]}\' | ../../bin/caliban.mjs expansion --print_flags -            what a config stands for',
-      `  ../../bin/caliban.mjs cloud train.py -- ${best ?? ''} --epochs 60     the best settings, trained longer`,
+      `  ../../bin/caliban.mjs cloud train.py -- ${(best ?? '').replace(/--epochs \d+/, '--epochs 60')}     the best settings, trained longer`,
     ].join('\n'),
   );
 }
