@@ -22,6 +22,16 @@ test('an accepted submission is answered 202, and runs', async ({ expect }) => {
   });
 });
 
+test('counts from before the expansion do not make a submission done', async ({ expect }) => {
+  const bench = createApiBench();
+  const { id } = await bench.submit(aSpec(), 'k');
+  const shown = async () =>
+    submissionView.parse(await (await bench.send(`/v1/submissions/${id}`)).json());
+  expect((await shown()).done).toBe(false);
+  await bench.work();
+  expect(await shown()).toMatchObject({ expanded: true, counts: { total: 0 }, done: false });
+});
+
 test('a replay is answered byte for byte as the first time, however far the jobs are', async ({
   expect,
 }) => {
