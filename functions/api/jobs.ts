@@ -1,6 +1,7 @@
 import { createRoute } from '@hono/zod-openapi';
 import { jobDetail, jobView, recentJobsPage, recentJobsQuery } from '../../shared/api/jobs.ts';
-import { listRecentJobs, readJob, stopOneJob } from '../core/read-jobs.ts';
+import { listRecentJobs, readJob } from '../core/read-jobs.ts';
+import { stopOneJob } from '../core/stop-job.ts';
 import { BEARER, failures, json } from './answers.ts';
 import type { Api, ApiHost } from './api-host.ts';
 import { nextCursor, optionalCursor } from './cursor.ts';

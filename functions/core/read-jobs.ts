@@ -1,15 +1,12 @@
 import type { ExperimentSummary, JobDetail, JobView } from '../../shared/api/jobs.ts';
 import type { JobState } from '../../shared/jobs/job-state.ts';
 import type { PlatformKind } from '../../shared/jobs/platform-kind.ts';
-import type { Principal } from '../ports/authenticator.ts';
 import type { GroupDoc } from '../ports/documents.ts';
 import type { Cursor } from '../ports/store.ts';
 import type { CoreDeps } from './deps.ts';
-import { stopJob } from './ending.ts';
 import { getMany } from './get-many.ts';
-import { jobDetail, jobView, jobViews } from './job-view.ts';
+import { jobDetail, jobViews } from './job-view.ts';
 import { type PageRequest, pageOf, present } from './page-of.ts';
-import { requireOwner } from './permissions.ts';
 import { experimentSummary } from './read-experiments.ts';
 import { EVERYONE } from './read-groups.ts';
 import { getJob, getSubmission } from './records.ts';
@@ -103,19 +100,4 @@ export async function listChangedJobs(
     job,
     at: { value: items[index]?.changedAt ?? 0, id: job.id },
   }));
-}
-
-/**
- * Stops one job and gives it as it is then. Nothing for a job that has ended. Throws JOB_NOT_FOUND, FORBIDDEN unless the
- * caller submitted it, owns its group, or is an admin.
- */
-export async function stopOneJob(
-  deps: CoreDeps,
-  principal: Principal,
-  id: string,
-): Promise<JobView> {
-  const { value: job } = await getJob(deps, id);
-  const { value: submission } = await getSubmission(deps, job.submissionId);
-  requireOwner(principal, `Job ${id}`, [job.owner, submission.principal]);
-  return jobView(await stopJob(deps, id), submission);
 }

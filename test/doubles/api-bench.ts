@@ -15,6 +15,7 @@ import { consume } from '../../functions/consumers/consume.ts';
 import { createConfigCache } from '../../functions/core/config-cache.ts';
 import type { CoreDeps } from '../../functions/core/deps.ts';
 import { syncLane } from '../../functions/core/sync.ts';
+import { tick } from '../../functions/core/tick.ts';
 import { DEFAULT_TIMING } from '../../functions/core/timing.ts';
 import type { PlatformJob } from '../../functions/ports/platform.ts';
 import {
@@ -38,6 +39,8 @@ export interface ApiBench {
   send(path: string, init?: SendInit): Promise<Response>;
   /** Handles messages until none is left, and compares the lane with its platform. */
   work(): Promise<void>;
+  /** Ten seconds later: publishes what fell due meanwhile, then works. */
+  later(): Promise<void>;
   /** Submits a spec and gives the answer's JSON. */
   submit(spec: SubmissionSpec, key: string, token?: string): Promise<SubmissionView>;
 }
@@ -139,6 +142,12 @@ export function createApiBench(options: BenchOptions = {}): ApiBench {
       ...(body === undefined ? {} : { body, duplex: 'half' }),
     });
   };
+  async function work(): Promise<void> {
+    for (let messages = queue.take(); messages.length > 0; messages = queue.take()) {
+      for (const message of messages) await clock.until(consume(deps, message));
+    }
+    await syncLane(deps, LANE, { full: true, wake: 'message' });
+  }
   return {
     app,
     deps,
@@ -147,11 +156,11 @@ export function createApiBench(options: BenchOptions = {}): ApiBench {
     builder,
     logged,
     send,
-    async work() {
-      for (let messages = queue.take(); messages.length > 0; messages = queue.take()) {
-        for (const message of messages) await clock.until(consume(deps, message));
-      }
-      await syncLane(deps, LANE, { full: true, wake: 'message' });
+    work,
+    async later() {
+      await clock.advance(10_000);
+      await tick(deps);
+      await work();
     },
     async submit(spec, key, token) {
       const headers = { 'Idempotency-Key': key };
