@@ -52,6 +52,13 @@ describe('outbox loop', () => {
     expect([run.handled.length, run.deps.clock.now()]).toEqual([1, START]);
   });
 
+  test('sleeps once, however often it was woken', async (context) => {
+    const { expect } = context;
+    const run = start(context);
+    for (let wake = 0; wake < 50; wake++) await run.woken();
+    expect(run.deps.clock.sleeping()).toBe(1);
+  });
+
   test('leaves a row until its time has come, and takes it then', async (context) => {
     const { expect } = context;
     const run = start(context);
@@ -151,8 +158,36 @@ describe('outbox loop', () => {
     expect([run.loop.inFlight(), run.handled.length]).toEqual([16, 16]);
     run.gate.resolve();
     await allThatFollows();
-    await run.deps.clock.advance(3_000);
     expect([run.loop.inFlight(), run.handled.length]).toEqual([0, 40]);
+  });
+
+  test('quick handlers are not waited for: what is due is taken at once, however much it is', async (context) => {
+    const { expect } = context;
+    const run = start(context);
+    await run.addDistinct(100);
+    await run.woken();
+    expect([run.handled.length, run.deps.clock.now()]).toEqual([100, START]);
+  });
+
+  test('a hundred equal rows in one long handler hide no other row', async (context) => {
+    const { expect } = context;
+    const run = start(context, {
+      handle: ({ kind }) => (kind === 'drain' ? run.gate.promise : Promise.resolve()),
+    });
+    for (let at = 0; at < 120; at++) await run.add(`drain-${at}`, DRAIN);
+    await run.woken();
+    await run.add('z', { kind: 'stop', submissionId: 's' }, { notBefore: START + 1 });
+    await run.deps.clock.advance(1_000);
+    expect(await run.row('z')).toBeUndefined();
+  });
+
+  test('a row that ended the service ten times is parked, not handled', async (context) => {
+    const { expect } = context;
+    const run = start(context);
+    await run.add('a', DRAIN, { attempts: 10, leasedBy: 'earlier-life' });
+    await run.woken();
+    expect(run.handled).toEqual([]);
+    expect(await run.row('a')).toMatchObject({ parked: true, attempts: 10 });
   });
 
   test('one that fails leaves the others alone', async (context) => {
