@@ -83,6 +83,14 @@ describe('counts by state', () => {
     expect((await countsOf(deps, scope)).settled).toBe(false);
   });
 
+  test('a recount that loses to an acceptance tells what it counted, not nothing', async ({
+    expect,
+  }) => {
+    const deps = await withJobs('SUCCEEDED', 'RUNNING');
+    const { byState, settled } = await countsWhileAccepted(deps);
+    expect([byState.SUCCEEDED, byState.RUNNING, settled]).toEqual([1, 1, false]);
+  });
+
   test('of two that recount at once the loser uses the winner’s', async ({ expect }) => {
     const deps = await withJobs('RUNNING');
     let winner: unknown;

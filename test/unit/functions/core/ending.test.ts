@@ -229,6 +229,19 @@ describe('stopping one job', () => {
     });
   });
 
+  test('one that starts meanwhile is marked and asked to end all the same', async ({ expect }) => {
+    const deps = await withSubmission();
+    await saved(deps, 'jobs', aJob({ state: 'SUBMITTED', ref: 'ref-1' }));
+    const store = beforeCommit(deps.store, writesTo('jobs'), async () => {
+      await saved(deps, 'jobs', aJob({ state: 'RUNNING', ref: 'ref-1' }));
+    });
+    expect(await stopJob({ ...deps, store }, 'submission-0')).toMatchObject({
+      state: 'RUNNING',
+      stopRequestedAt: START,
+    });
+    expect(deps.platform.cancelled).toEqual(['ref-1']);
+  });
+
   test('of no job is JOB_NOT_FOUND', async ({ expect }) => {
     await expect(stopJob(coreDeps(), 'nobody-0')).rejects.toMatchObject({ code: 'JOB_NOT_FOUND' });
   });

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, test } from 'vitest';
 import { consume } from '../../../../functions/consumers/consume.ts';
 import { accept } from '../../../../functions/core/accept.ts';
+import { countsOf } from '../../../../functions/core/counts.ts';
 import { endSubmission, requestEnding, stopEnding } from '../../../../functions/core/ending.ts';
 import { expandChunk, repairExpansion } from '../../../../functions/core/expand.ts';
 import type { SubmissionDoc } from '../../../../functions/ports/documents.ts';
@@ -173,6 +174,21 @@ describe('expand, when the submission is to end', () => {
       'STOPPED',
       'STOPPED',
     ]);
+  });
+
+  test('jobs that come after the stop was over are counted all the same', async ({ expect }) => {
+    const deps = coreDeps();
+    const { id, groupId } = await sweep(deps, 3);
+    const scope = { kind: 'group', id: groupId } as const;
+    const store = beforeCommit(deps.store, writesTo('jobs'), async () => {
+      await requestEnding(deps, id, stopEnding());
+      await endSubmission(deps, id);
+      expect((await countsOf(deps, scope)).settled).toBe(true);
+      deps.queue.take();
+    });
+    await expandChunk({ ...deps, store }, { submissionId: id, chunk: 0 });
+    await deliver(deps, 'stop');
+    expect((await countsOf(deps, scope)).byState.STOPPED).toBe(3);
   });
 
   test('jobs of a failed submission are made FAILED, with the reason', async ({ expect }) => {
