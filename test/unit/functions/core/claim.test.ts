@@ -101,6 +101,23 @@ describe('submit', () => {
     });
   });
 
+  test('a quota answer to a job that is to stop ends it: it is not submitted again', async ({
+    expect,
+  }) => {
+    const deps = await withJob();
+    deps.platform.onSubmit = async () => {
+      await stopJob(deps, 'submission-0');
+      throw new PlatformRefusal('quota', 'Full.');
+    };
+    expect(await submitClaimed(deps, await claimed(deps), aSubmission())).toMatchObject({
+      kind: 'busy',
+    });
+    expect(await jobNow(deps)).toMatchObject({
+      state: 'STOPPED',
+      cause: { code: 'stop-requested' },
+    });
+  });
+
   test('a permanent refusal fails the job with the platform’s words and its hint', async ({
     expect,
   }) => {
