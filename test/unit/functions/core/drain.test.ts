@@ -172,6 +172,26 @@ describe('drain', () => {
     expect(await jobNow(deps, 'ada-0')).toMatchObject({ state: 'SUBMITTED', ref: 'made-before' });
   });
 
+  test('a slice that breaks off gives the lane back', async ({ expect }) => {
+    const deps = await withSweeps({}, { ada: 1 });
+    const waitOnLane = () => Promise.reject(new Error('the service ends'));
+    await expect(drainLane({ ...deps, waitOnLane }, LANE)).rejects.toThrow('the service ends');
+    expect(await takeLease(deps, LANE)).toBeDefined();
+  });
+
+  test('a fast lane with room for thousands stays within what a store takes', async ({
+    expect,
+  }) => {
+    const deps = await withSweeps({ ratePerMinute: 60_000, maxActive: 5_000 }, { ada: 700 });
+    const { onSubmit } = deps.platform;
+    deps.platform.onSubmit = async (job) => {
+      if (deps.platform.submitted.length === 1) await deps.clock.advance(2_000);
+      return onSubmit(job);
+    };
+    await drainLane(deps, LANE);
+    expect(deps.platform.submitted).toHaveLength(700);
+  });
+
   test('a claim that cannot be settled yet leaves a wake for when it can', async ({ expect }) => {
     const deps = await withSweeps({}, { ada: 1 });
     deps.platform.onSubmit = () => Promise.reject(new Error('socket hang up'));
