@@ -2,6 +2,7 @@ import { describe, test } from 'vitest';
 import { accept, configText } from '../../../../functions/core/accept.ts';
 import { groupIdOf } from '../../../../functions/core/ids.ts';
 import type { SubmissionDoc } from '../../../../functions/ports/documents.ts';
+import type { Write } from '../../../../functions/ports/store.ts';
 import { LIMITS } from '../../../../shared/api/limits.ts';
 import type { SubmissionSpec } from '../../../../shared/api/submissions.ts';
 import {
@@ -144,6 +145,19 @@ describe('accept', () => {
     expect(await configText(deps, id)).toBe(config);
   });
 
+  test('no part of a long config ends inside a character', async ({ expect }) => {
+    const deps = coreDeps();
+    for (const shift of [0, 1]) {
+      const config = JSON.stringify({ text: `${'a'.repeat(shift)}${'😀'.repeat(150 * 1024)}` });
+      const configLayer = await uploaded(deps, aFile('config.json', config));
+      const { id } = await submit(deps, aSpec({ configLayer }), `key ${shift}`);
+      expect(await configText(deps, id)).toBe(config);
+    }
+    const parts = deps.commits.flat().filter(({ key }) => key.collection === 'configs');
+    expect(parts.length).toBeGreaterThan(2);
+    for (const part of parts) expect(textOf(part).isWellFormed()).toBe(true);
+  });
+
   test('a config that comes as a layer is read from it', async ({ expect }) => {
     const deps = coreDeps();
     const configLayer = await uploaded(deps, aFile('config.json', '{"seed": [1, 2, 3]}'));
@@ -224,6 +238,7 @@ describe('accept, refusals', () => {
       'CONFIG_TOO_LARGE',
       { config: JSON.stringify({ a: 'x'.repeat(LIMITS.inlineConfigBytes) }) },
     ],
+    ['a group without a name', 'REQUEST_INVALID', { group: 'ada/' }],
     ['a colleague’s group that is not there', 'GROUP_NOT_FOUND', { group: 'bob/new' }],
   ];
   for (const [why, code, spec] of cases) {
@@ -265,6 +280,18 @@ describe('accept, refusals', () => {
   });
 });
 
+describe('accept, a config layer', () => {
+  test('that is not UTF-8 is refused', async ({ expect }) => {
+    const deps = coreDeps();
+    const configLayer = await uploaded(deps, aFile('config.json', Uint8Array.of(0x22, 0xff, 0x22)));
+    await expect(submit(deps, aSpec({ configLayer }))).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringContaining('UTF-8'),
+    });
+    expect(deps.commits).toEqual([]);
+  });
+});
+
 describe('accept, what follows', () => {
   test('a submission without experiments gets ready and has nothing to drain', async ({
     expect,
@@ -292,6 +319,10 @@ async function uploaded(deps: TestDeps, ...files: readonly Uint8Array[]): Promis
   await sendBlob(deps.layers, layer);
   await deps.layers.complete(layer.declaration.diffId);
   return layer.declaration.diffId;
+}
+
+function textOf(write: Write): string {
+  return write.op === 'put' && 'text' in write.value ? write.value.text : '';
 }
 
 function sixOf(size: number): number[][] {
