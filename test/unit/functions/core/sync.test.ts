@@ -75,6 +75,14 @@ describe('sync', () => {
     expect(job.history.at(-1)?.cause.message).toMatch(/ref-2.*ref-1.*cancelled/);
   });
 
+  test('a second platform job that takes its time to end is named once', async ({ expect }) => {
+    const deps = await withJobs({ state: 'RUNNING', ref: 'ref-1' });
+    deps.platform.observations = [anObservation({ ref: 'ref-2' })];
+    for (let pass = 0; pass < 60; pass++) await sync(deps);
+    expect(deps.platform.cancelled).toHaveLength(60);
+    expect((await jobNow(deps)).history).toHaveLength(2);
+  });
+
   test('a second one of a job that has ended is ended too; its end changes nothing', async ({
     expect,
   }) => {
@@ -290,6 +298,16 @@ describe('jobs that the platform lost', () => {
       state: 'FAILED',
       cause: { code: 'lost', message: 'Lost by the platform: not seen for 7 days.' },
     });
+  });
+
+  test('count as moves, and the place that comes free wakes the drainer', async ({ expect }) => {
+    const deps = await withJobs({ state: 'RUNNING', ref: 'ref-1' });
+    await deps.clock.advance(125_000);
+    const lost = await sync(deps, { full: true });
+    expect([lost.moved, lost.groups, deps.queue.take()]).toEqual([1, new Set(['group']), []]);
+    await deps.clock.advance(7 * DAY);
+    expect((await sync(deps, { full: true })).moved).toBe(1);
+    expect(deps.queue.take()).toEqual([{ kind: 'drain', lane: LANE }]);
   });
 
   test('a job that was never on its platform is not looked for', async ({ expect }) => {
