@@ -19,6 +19,7 @@ import {
 } from '../../../doubles/builders.ts';
 import { deliver, saved, submissionNow, waitingMessages } from '../../../doubles/store-access.ts';
 
+const STOPPED = { ending: 'done', endingState: 'STOPPED', stopRequestedAt: START } as const;
 const DRAIN: Message = { kind: 'drain', lane: LANE };
 
 describe('tick wakes lanes', () => {
@@ -132,6 +133,19 @@ describe('tick repairs what a lost message left', () => {
     await deps.clock.advance(3_600_000);
     await tick(deps);
     expect(deps.queue.take()).toEqual([]);
+  });
+
+  test('an image, however many were stopped while they waited for theirs', async ({ expect }) => {
+    const deps = coreDeps();
+    const waiting = { imageState: 'waiting', run: null, openLane: null } as const;
+    for (let at = 0; at < 60; at++) {
+      const id = `stopped-${at}`;
+      await saved(deps, 'submissions', aSubmission({ id, ...waiting, ...STOPPED }));
+    }
+    await saved(deps, 'submissions', aSubmission({ ...waiting, acceptedAt: START + 1 }));
+    await deps.clock.advance(3_600_000);
+    await tick(deps);
+    expect(deps.queue.take()).toEqual([{ kind: 'image', submissionId: 'submission' }]);
   });
 
   test('with every message lost, ticks alone bring a submission through', async ({ expect }) => {
