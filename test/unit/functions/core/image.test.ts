@@ -120,7 +120,28 @@ describe('image step', () => {
     const deps = await withDependencies();
     await saved(deps, 'builds', aBuild({ state: 'ready', finishedAt: START - 1 }));
     await prepareImage(deps, 'submission');
-    expect(deps.builder.started).toEqual([`${KEY}.2`]);
+    expect(deps.builder.started).toEqual([`${KEY}.4`]);
+  });
+
+  test('what gets ready while a second submission looks is not built again', async ({ expect }) => {
+    const deps = await withDependencies();
+    let looks = 0;
+    deps.builder.onPlan = async () => {
+      if (++looks > 1) return { key: KEY, ready: true };
+      await saved(deps, 'builds', aBuild({ state: 'ready', finishedAt: START }));
+      return { key: KEY, ready: false };
+    };
+    await prepareImage(deps, 'submission');
+    expect(deps.builder.started).toEqual([]);
+    expect((await submissionNow(deps)).run).toMatchObject({ venvKey: KEY });
+  });
+
+  test('each later submission has its own three tries', async ({ expect }) => {
+    const deps = await withDependencies();
+    await saved(deps, 'builds', aBuild({ state: 'failed', attempt: 2, finishedAt: START - 1 }));
+    deps.builder.progress = RETRYABLE;
+    for (let look = 0; look < 5; look++) await prepareImage(deps, 'submission');
+    expect(deps.builder.started).toEqual([`${KEY}.4`, `${KEY}.5`, `${KEY}.6`]);
   });
 
   test('a failure that may pass is tried three times, then fails the submission', async ({
@@ -162,7 +183,7 @@ describe('image step', () => {
     const deps = await withDependencies();
     await saved(deps, 'builds', aBuild({ state: 'failed', finishedAt: START - 1, error: FINAL }));
     await prepareImage(deps, 'submission');
-    expect(deps.builder.started).toEqual([`${KEY}.2`]);
+    expect(deps.builder.started).toEqual([`${KEY}.4`]);
     expect((await submissionNow(deps)).ending).toBe('none');
   });
 
