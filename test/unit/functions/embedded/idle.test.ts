@@ -52,10 +52,23 @@ describe('idle watch', () => {
     expect(over()).toBe(true);
   });
 
+  test('a store that does not answer keeps the service, and the watch goes on', async (context) => {
+    const { expect } = context;
+    const { deps, over } = watch(context);
+    const { count } = deps.store;
+    deps.store.count = () => Promise.reject(new Error('busy'));
+    await deps.clock.advance(60 * MINUTE);
+    expect(over()).toBe(false);
+    deps.store.count = count;
+    await deps.clock.advance(31 * MINUTE);
+    expect(over()).toBe(true);
+  });
+
   test('ends at the signal', async (context) => {
     const { expect } = context;
     const { deps, ending, ended } = watch(context);
     await deps.clock.advance(MINUTE);
+    deps.store.count = () => Promise.reject(new Error('the store is closed'));
     ending.abort();
     await ended;
     expect(deps.clock.sleeping()).toBe(0);
