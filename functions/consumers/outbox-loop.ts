@@ -1,6 +1,6 @@
 import type { CoreDeps } from '../core/deps.ts';
 import type { Message } from '../ports/message.ts';
-import { put, StaleVersion, type Stored } from '../ports/store.ts';
+import { put, STORE_LIMIT, StaleVersion, type Stored } from '../ports/store.ts';
 
 const ROWS = 100;
 /** Handlers running at the same time. */
@@ -35,10 +35,14 @@ export function createOutboxLoop(
   let woken = false;
 
   async function step(): Promise<number> {
-    const page = await deps.store.list('dueMessages', { parked: false }, { limit: ROWS });
+    // What is being handled is still in the list: it must not fill the page.
+    const limit = Math.min(STORE_LIMIT, ROWS + held.size);
+    const page = await deps.store.list('dueMessages', { parked: false }, { limit });
     const now = deps.clock.now();
     const free = page.items.filter((row) => !held.has(row.key.id));
-    const due = free.filter((row) => row.value.notBefore <= now);
+    const worn = free.filter((row) => row.value.attempts >= MAX_ATTEMPTS);
+    for (const row of worn) await park(deps, row);
+    const due = free.filter((row) => row.value.notBefore <= now && !worn.includes(row));
     for (const rows of byMessage(due).slice(0, IN_FLIGHT - busy.size)) await start(rows);
     const next = free.find((row) => row.value.notBefore > now);
     return next === undefined
@@ -54,6 +58,7 @@ export function createOutboxLoop(
     const done = settle(leased, first.value.message).finally(() => {
       for (const row of leased) held.delete(row.key.id);
       busy.delete(first.key.id);
+      woken = true;
       wake();
     });
     busy.set(first.key.id, done);
@@ -82,11 +87,11 @@ export function createOutboxLoop(
           return LONGEST_SLEEP_MS;
         });
         if (woken) continue;
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-          const wait = AbortSignal.any([signal]);
-          deps.clock.sleep(Math.max(1, sleepMs), wait).then(resolve, () => resolve());
-        });
+        const early = new AbortController();
+        wake = () => early.abort();
+        await deps.clock
+          .sleep(Math.max(1, sleepMs), AbortSignal.any([early.signal, signal]))
+          .catch(() => undefined);
       }
       await Promise.allSettled(busy.values());
     },
@@ -126,6 +131,15 @@ async function lease(
   return rows;
 }
 
+// Only a row whose handling ended the service each time can have so many attempts and not be parked.
+async function park(deps: Pick<CoreDeps, 'store' | 'log'>, row: Stored<'outbox'>): Promise<void> {
+  const { message, attempts } = row.value;
+  const lastError = `The service ended while it handled this, ${attempts} times.`;
+  const parked = { ...row.value, parked: true, leasedBy: null, lastError };
+  await deps.store.commit([put(row.key, parked, { version: row.version })]);
+  deps.log.warn({ message, attempts }, 'message parked');
+}
+
 async function putBack(
   deps: Pick<CoreDeps, 'store' | 'clock' | 'random' | 'log'>,
   rows: readonly Stored<'outbox'>[],
@@ -152,7 +166,10 @@ async function putBack(
     await deps.store
       .commit([put(row.key, after)])
       .catch((lost: unknown) =>
-        deps.log.error({ error: String(lost) }, 'message stays leased until the next start'),
+        deps.log.error(
+          { error: String(lost) },
+          'message could not be put back; it is handled again at once',
+        ),
       );
   }
 }

@@ -83,6 +83,11 @@ export async function resolveGroupForWrite(
   const slash = name.indexOf('/');
   const owner = slash < 0 ? principal.id : name.slice(0, slash);
   const groupName = slash < 0 ? name : name.slice(slash + 1);
+  if (owner === '' || groupName === '') {
+    throw new AppError('REQUEST_INVALID', `xgroup ${JSON.stringify(name)} lacks a name.`, {
+      hint: 'Write NAME, or OWNER/NAME for a colleague’s group.',
+    });
+  }
   const id = groupIdOf(owner, groupName);
   const found = await getOne(deps, 'groups', id);
   if (found !== undefined) return { doc: found.value, isNew: false };
@@ -174,8 +179,10 @@ const CONFIG_PART = 256 * 1024;
 
 function configWrites(submissionId: string, text: string): Write[] {
   const writes: Write[] = [];
-  for (let part = 0; part * CONFIG_PART < text.length; part++) {
-    const piece = text.slice(part * CONFIG_PART, (part + 1) * CONFIG_PART);
+  let part = 0;
+  for (let from = 0; from < text.length; part++) {
+    const piece = wholeCharacters(text.slice(from, from + CONFIG_PART));
+    from += piece.length;
     writes.push(
       put(
         { collection: 'configs', id: `${submissionId}-${part}` },
@@ -185,6 +192,13 @@ function configWrites(submissionId: string, text: string): Write[] {
     );
   }
   return writes;
+}
+
+// Half a surrogate pair cannot be stored as UTF-8: a part that ends with the first half leaves it to the next.
+function wholeCharacters(piece: string): string {
+  return /[\uD800-\uDBFF]$/.test(piece) && piece.length === CONFIG_PART
+    ? piece.slice(0, -1)
+    : piece;
 }
 
 /** The config's text as accepted, from its parts. */
@@ -197,7 +211,7 @@ export async function configText(
     const piece = await getOne(deps, 'configs', `${submissionId}-${part}`);
     if (piece === undefined) return text;
     text += piece.value.text;
-    if (piece.value.text.length < CONFIG_PART) return text;
+    if (piece.value.text.length < CONFIG_PART - 1) return text;
   }
 }
 

@@ -1,5 +1,4 @@
 import type { Cause } from '../../shared/jobs/cause.ts';
-import { isTerminal } from '../../shared/jobs/job-state.ts';
 import type { Claim, JobDoc, SubmissionDoc } from '../ports/documents.ts';
 import { type Observation, type Platform, PlatformRefusal } from '../ports/platform.ts';
 import { put, StaleVersion, type Stored } from '../ports/store.ts';
@@ -148,11 +147,10 @@ async function commitRefusal(
     if (standingOf(job.value, claimed.value, '') !== 'ours') return { kind: 'over' };
     const after =
       refusal.kind === 'quota'
-        ? moved(
-            job.value,
-            { to: 'QUEUED', at: now, cause: { code: 'waiting-for-quota', message: words } },
-            { notBefore: untilMs },
-          )
+        ? putBack(job.value, now, {
+            cause: { code: 'waiting-for-quota', message: words },
+            notBefore: untilMs,
+          })
         : moved(job.value, { to: 'FAILED', at: now, cause: { code: 'refused', message: words } });
     await deps.store.commit([put(job.key, after, { version: job.version })]);
     return refusal.kind === 'quota' ? { kind: 'busy', untilMs } : { kind: 'over' };
@@ -228,7 +226,7 @@ async function settleRecovered(
     const adopted = oldest(found);
     const after =
       adopted === undefined
-        ? putBack(job.value, now)
+        ? putBack(job.value, now, NOTHING_MADE)
         : moved(
             job.value,
             {
@@ -251,7 +249,21 @@ function oldest(found: readonly Observation[]): Observation | undefined {
   return found.toSorted((a, b) => a.createdAt - b.createdAt || a.ref.localeCompare(b.ref))[0];
 }
 
-function putBack(job: JobDoc, now: number): JobDoc {
+const NOTHING_MADE: Waits = {
+  cause: {
+    code: 'at-the-gate',
+    message: 'The earlier submit made nothing; waits for its turn again.',
+  },
+  notBefore: 0,
+};
+
+interface Waits {
+  readonly cause: Cause;
+  readonly notBefore: number;
+}
+
+// Nothing is on the platform: the job waits again, unless its stop was asked for meanwhile.
+function putBack(job: JobDoc, now: number, waits: Waits): JobDoc {
   if (job.stopRequestedAt !== null) {
     return moved(job, {
       to: 'STOPPED',
@@ -262,17 +274,11 @@ function putBack(job: JobDoc, now: number): JobDoc {
       },
     });
   }
-  return moved(job, {
-    to: 'QUEUED',
-    at: now,
-    cause: {
-      code: 'at-the-gate',
-      message: 'The earlier submit made nothing; waits for its turn again.',
-    },
-  });
+  const { cause, notBefore } = waits;
+  return moved(job, { to: 'QUEUED', at: now, cause }, { notBefore });
 }
 
 /** Whether a job that was read earlier may still be claimed. */
 export function isClaimable(job: JobDoc, now: number): boolean {
-  return job.state === 'QUEUED' && !isTerminal(job.state) && job.notBefore <= now;
+  return job.state === 'QUEUED' && job.notBefore <= now;
 }

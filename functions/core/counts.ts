@@ -13,7 +13,7 @@ export type CountsScope =
 
 /**
  * Jobs by state. One derived document, recomputed (never incremented) when it is older than `countsMs` and not settled;
- * of two that recompute at once the loser uses the winner's.
+ * of two that recompute at once the loser uses the winner's. Who loses to an acceptance tells what it counted, as not settled.
  */
 export async function countsOf(deps: CountsDeps, scope: CountsScope): Promise<CountsDoc> {
   const id = scope.kind === 'group' ? `group-${scope.id}` : `submission-${scope.doc.id}`;
@@ -31,7 +31,8 @@ export async function countsOf(deps: CountsDeps, scope: CountsScope): Promise<Co
     return counts;
   } catch (error) {
     if (!(error instanceof StaleVersion)) throw error;
-    return (await getOne(deps, 'counts', id))?.value ?? counts;
+    const winner = (await getOne(deps, 'counts', id))?.value;
+    return winner !== undefined && isFresh(deps, winner) ? winner : { ...counts, settled: false };
   }
 }
 
@@ -66,7 +67,15 @@ export async function recount(deps: CountsDeps, scope: CountsScope, id = ''): Pr
  * without an expectation: whoever is recounting right now loses its commit to this one.
  */
 export function staleCounts(groupId: string): Write {
-  const id = `group-${groupId}`;
+  return stale(`group-${groupId}`);
+}
+
+/** The same for a submission, and for its group: for jobs that came after both were settled. */
+export function staleCountsOf(submission: Pick<SubmissionDoc, 'id' | 'groupId'>): Write[] {
+  return [staleCounts(submission.groupId), stale(`submission-${submission.id}`)];
+}
+
+function stale(id: string): Write {
   return put(
     { collection: 'counts', id },
     { schemaVersion: SCHEMA_VERSION, id, byState: zeroCounts(), computedAt: 0, settled: false },

@@ -9,7 +9,7 @@ import { everyOf, getOne } from './records.ts';
 
 /** Jobs submitted at the same time. */
 const PARALLEL = 8;
-/** Jobs claimed at once on a lane without a rate. */
+/** Jobs claimed at once. */
 const BATCH = 32;
 const OPEN_SUBMISSIONS = 1_000;
 
@@ -46,14 +46,23 @@ export async function drainLane(deps: CoreDeps, laneId: string): Promise<void> {
     spent: 0,
     busyUntil: 0,
   };
-  while (deps.clock.now() < slice.endAt && (await keepLease(deps, lease))) {
-    const step = await drainStep(deps, slice);
-    if (step.kind === 'end') break;
-    if (step.kind === 'wait')
-      await deps.waitOnLane(laneId, Math.max(1, Math.min(step.ms, slice.endAt - deps.clock.now())));
+  try {
+    await runSlice(deps, slice);
+  } finally {
+    // A slice that breaks off is repeated by its message, which must not meet a lease that nobody uses.
+    await releaseLease(deps, lease);
   }
-  await releaseLease(deps, lease);
   await leaveWake(deps, slice);
+}
+
+async function runSlice(deps: CoreDeps, slice: Slice): Promise<void> {
+  const { laneId, lease, endAt } = slice;
+  while (deps.clock.now() < endAt && (await keepLease(deps, lease))) {
+    const step = await drainStep(deps, slice);
+    if (step.kind === 'end') return;
+    if (step.kind === 'wait')
+      await deps.waitOnLane(laneId, Math.max(1, Math.min(step.ms, endAt - deps.clock.now())));
+  }
 }
 
 async function drainStep(deps: CoreDeps, slice: Slice): Promise<Step> {
@@ -107,7 +116,7 @@ async function freePlaces(deps: CoreDeps, slice: Slice): Promise<number | Step> 
   const due = Math.min(count, Math.floor(elapsed / intervalMs) + 1) - slice.spent;
   if (elapsed < 0 || due <= 0)
     return { kind: 'wait', ms: Math.ceil(slice.spent * intervalMs - elapsed) };
-  return Math.min(due, room);
+  return Math.min(due, room, BATCH);
 }
 
 // Enough of each submission's due jobs to fill the places whoever is served; submissions with nothing left are closed on the way.

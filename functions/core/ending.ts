@@ -1,6 +1,7 @@
 import type { Cause } from '../../shared/jobs/cause.ts';
 import type { JobDoc, SubmissionDoc } from '../ports/documents.ts';
 import { put, StaleVersion, type Stored, type Write } from '../ports/store.ts';
+import { staleCountsOf } from './counts.ts';
 import type { CoreDeps } from './deps.ts';
 import { moved } from './job-moves.ts';
 import { commitAndPublish } from './outbox.ts';
@@ -83,7 +84,7 @@ async function endJobs(
   const waiting = jobs.filter(({ value }) => value.state === 'QUEUED');
   const ended = await endWaiting(deps, submission, waiting);
   for (const job of jobs) {
-    if (job.value.state !== 'QUEUED') await stopOnPlatform(deps, job);
+    if (job.value.state !== 'QUEUED') await stopUnlessChanged(deps, job);
   }
   return jobs.length - ended;
 }
@@ -108,8 +109,10 @@ async function endWaiting(
         },
       ),
   );
+  // A chunk that was being written when the end was already done: its jobs were in nobody's counts.
+  const late = submission.ending === 'done' ? staleCountsOf(submission) : [];
   try {
-    await deps.store.commit(writes);
+    await deps.store.commit([...writes, ...late]);
     return jobs.length;
   } catch (error) {
     // A drainer claimed one of them meanwhile: the next pass sees which.
@@ -118,16 +121,23 @@ async function endWaiting(
   }
 }
 
-/** Marks one job that may be on its platform and asks the platform to end it. Sync asks again as long as it lives. */
+// A job that changed meanwhile is met by the next pass.
+async function stopUnlessChanged(deps: CoreDeps, job: Stored<'jobs'>): Promise<void> {
+  try {
+    await stopOnPlatform(deps, job);
+  } catch (error) {
+    if (!(error instanceof StaleVersion)) throw error;
+  }
+}
+
+/**
+ * Marks one job that may be on its platform and asks the platform to end it. Sync asks again as long as it lives. Throws
+ * StaleVersion when the job changed meanwhile: then it is not marked.
+ */
 export async function stopOnPlatform(deps: CoreDeps, job: Stored<'jobs'>): Promise<void> {
   if (job.value.stopRequestedAt === null) {
     const marked: JobDoc = { ...job.value, stopRequestedAt: deps.clock.now() };
-    try {
-      await deps.store.commit([put(job.key, marked, { version: job.version })]);
-    } catch (error) {
-      if (error instanceof StaleVersion) return;
-      throw error;
-    }
+    await deps.store.commit([put(job.key, marked, { version: job.version })]);
   }
   const { ref, platform, id } = job.value;
   if (ref === null) return;

@@ -14,6 +14,7 @@ import { getOne, getSubmission } from './records.ts';
 import { retryStale } from './retry-stale.ts';
 import { layersOf } from './submission-spec.ts';
 
+/** Tries of a build for the submissions that wait for it; attempts are numbered on, in rounds of as many. */
 const BUILD_ATTEMPTS = 3;
 
 /** Where the image step of a submission stands. */
@@ -80,16 +81,28 @@ async function lookAtDependencies(deps: CoreDeps, submission: SubmissionDoc): Pr
   if (plan.ready) return { kind: 'ready', venvKey: plan.key };
   return retryStale(async () => {
     const build = await getOne(deps, 'builds', plan.key);
+    // It may have become ready since we asked; only if it is still not there it is gone.
+    if (build?.value.state === 'ready' && (await isReady(deps, submission)))
+      return { kind: 'ready', venvKey: plan.key };
     if (
       build === undefined ||
       build.value.state === 'ready' ||
       failedBefore(build.value, submission)
     ) {
-      return startBuild(deps, { key: plan.key, submission, before: build });
+      const attempt = firstOfNextRound(build?.value.attempt ?? 0);
+      return startBuild(deps, { key: plan.key, submission, before: build, attempt });
     }
     if (build.value.state === 'failed') return failedOutcome(build.value);
     return followBuild(deps, build, submission);
   });
+}
+
+async function isReady(deps: CoreDeps, submission: SubmissionDoc): Promise<boolean> {
+  return (await deps.builder.plan(submission.dependencies))?.ready === true;
+}
+
+function firstOfNextRound(attempt: number): number {
+  return Math.ceil(attempt / BUILD_ATTEMPTS) * BUILD_ATTEMPTS + 1;
 }
 
 // A build that failed for an earlier submission says nothing about now: packages appear, networks come back.
@@ -99,10 +112,14 @@ function failedBefore(build: BuildDoc, submission: SubmissionDoc): boolean {
 
 async function startBuild(
   deps: CoreDeps,
-  start: { key: string; submission: SubmissionDoc; before: Stored<'builds'> | undefined },
+  start: {
+    readonly key: string;
+    readonly submission: SubmissionDoc;
+    readonly before: Stored<'builds'> | undefined;
+    readonly attempt: number;
+  },
 ): Promise<Outcome> {
-  const { key, submission, before } = start;
-  const attempt = (before?.value.attempt ?? 0) + 1;
+  const { key, submission, before, attempt } = start;
   const build: BuildDoc = {
     schemaVersion: SCHEMA_VERSION,
     id: key,
@@ -137,8 +154,8 @@ async function followBuild(
     await deps.builder.start({ key, attempt, dependencies });
     return { kind: 'wait' };
   }
-  if (progress.state === 'failed' && progress.retryable && attempt < BUILD_ATTEMPTS) {
-    return startBuild(deps, { key, submission, before: build });
+  if (progress.state === 'failed' && progress.retryable && attempt % BUILD_ATTEMPTS !== 0) {
+    return startBuild(deps, { key, submission, before: build, attempt: attempt + 1 });
   }
   const finished = finishedBuild(build.value, progress, deps.clock.now());
   await deps.store.commit([put(build.key, finished, { version: build.version })]);

@@ -142,5 +142,13 @@ async function readConfigLayer(deps: CoreDeps, diffId: string): Promise<string> 
       context: { diffId },
     });
   }
-  return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new AppError('CONFIG_INVALID', `${CONFIG_FILE} of layer ${diffId} is not UTF-8.`, {
+      hint: 'Save the experiment config as UTF-8.',
+      context: { diffId },
+      cause,
+    });
+  }
 }

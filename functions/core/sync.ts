@@ -116,9 +116,12 @@ async function applied(pass: Pass, job: JobDoc, seen: Observation): Promise<JobD
   if (seen.ref !== job.ref) {
     if (!lives) return undefined;
     await cancel(pass, seen.ref);
-    return isTerminal(job.state)
+    const cause = duplicateCause(job, seen);
+    // Named once: it may show for many passes, and a history is short.
+    const isNamed = job.history.some((move) => move.cause.message === cause.message);
+    return isTerminal(job.state) || isNamed
       ? undefined
-      : noted(job, { at: pass.deps.clock.now(), cause: duplicateCause(job, seen) });
+      : noted(job, { at: pass.deps.clock.now(), cause });
   }
   if (lives && (job.stopRequestedAt !== null || isTerminal(job.state)))
     await cancel(pass, seen.ref);
@@ -218,9 +221,24 @@ async function lookUpMissing(pass: Pass): Promise<void> {
   }
 }
 
-async function moveMissing(pass: Pass, stored: Stored<'jobs'>): Promise<void> {
-  const { deps } = pass;
-  const job = stored.value;
+async function moveMissing(
+  pass: Pass,
+  { key, value: job, version }: Stored<'jobs'>,
+): Promise<void> {
+  const after = missed(pass.deps, job);
+  if (after === undefined) return;
+  const wake = wakeAfter(pass, !after.active);
+  try {
+    await commitAndPublish(pass.deps, [put(key, after, { version })], wake);
+    count(pass, after);
+  } catch (error) {
+    // It was seen or stopped meanwhile.
+    if (!(error instanceof StaleVersion)) throw error;
+  }
+}
+
+// The job after it was missed again, or undefined while it is looked for.
+function missed(deps: CoreDeps, job: JobDoc): JobDoc | undefined {
   const now = deps.clock.now();
   const missedAt = job.missedAt ?? now;
   if (job.state !== 'UNKNOWN') {
@@ -228,21 +246,11 @@ async function moveMissing(pass: Pass, stored: Stored<'jobs'>): Promise<void> {
       code: 'lost',
       message: `${job.platform} does not know ${job.ref} any more; it is looked for again for 7 days.`,
     };
-    await commitQuietly(
-      deps,
-      put(stored.key, moved(job, { to: 'UNKNOWN', at: now, cause: cause }, { missedAt }), {
-        version: stored.version,
-      }),
-    );
-  } else if (now - missedAt >= deps.timing.lostAfterMs) {
-    const cause: Cause = { code: 'lost', message: 'Lost by the platform: not seen for 7 days.' };
-    await commitQuietly(
-      deps,
-      put(stored.key, moved(job, { to: 'FAILED', at: now, cause: cause }), {
-        version: stored.version,
-      }),
-    );
+    return moved(job, { to: 'UNKNOWN', at: now, cause }, { missedAt });
   }
+  if (now - missedAt < deps.timing.lostAfterMs) return undefined;
+  const cause: Cause = { code: 'lost', message: 'Lost by the platform: not seen for 7 days.' };
+  return moved(job, { to: 'FAILED', at: now, cause });
 }
 
 async function markSynced(

@@ -81,12 +81,10 @@ async function repair(deps: CoreDeps): Promise<void> {
   }
   const waiting = await deps.store.list(
     'submissionsAwaitingImage',
-    { imageState: 'waiting', atMost: before },
+    { imageState: 'waiting', ending: 'none', atMost: before },
     { limit: REPAIRS },
   );
-  for (const { value } of waiting.items) {
-    if (value.ending === 'none') messages.push({ kind: 'image', submissionId: value.id });
-  }
+  for (const { value } of waiting.items) messages.push({ kind: 'image', submissionId: value.id });
   if (messages.length > 0) {
     await commitAndPublish(
       deps,

@@ -28,6 +28,16 @@ export function createIdleWatch(deps: CoreDeps, minutes: number, busy: () => boo
     return false;
   }
 
+  // Not knowing is no reason to end, nor to fail.
+  async function mayHaveLiveJob(): Promise<boolean> {
+    try {
+      return await hasLiveJob();
+    } catch (error) {
+      deps.log.warn({ error: String(error) }, 'cannot tell whether a job lives');
+      return true;
+    }
+  }
+
   return {
     touch() {
       activeAt = deps.clock.now();
@@ -35,7 +45,8 @@ export function createIdleWatch(deps: CoreDeps, minutes: number, busy: () => boo
     async run(signal) {
       while (!signal.aborted) {
         await deps.clock.sleep(waitMs, signal).catch(() => undefined);
-        if (busy() || (await hasLiveJob())) activeAt = deps.clock.now();
+        if (signal.aborted) return;
+        if (busy() || (await mayHaveLiveJob())) activeAt = deps.clock.now();
         if (deps.clock.now() - activeAt >= minutes * 60_000) return;
       }
     },

@@ -59,7 +59,7 @@ export const QUERIES = {
   },
   submissionsAwaitingImage: {
     collection: 'submissions',
-    equals: ['imageState'],
+    equals: ['imageState', 'ending'],
     orderBy: 'acceptedAt',
     direction: 'asc',
     range: 'atMost',

@@ -1,0 +1,338 @@
+import { describe, type TestContext, test } from 'vitest';
+import { createOutboxLoop, type OutboxLoop } from '../../../../functions/consumers/outbox-loop.ts';
+import { outboxRow } from '../../../../functions/core/outbox.ts';
+import { getOne } from '../../../../functions/core/records.ts';
+import type { OutboxDoc } from '../../../../functions/ports/documents.ts';
+import type { Message } from '../../../../functions/ports/message.ts';
+import { put, type Store } from '../../../../functions/ports/store.ts';
+import { coreDeps, LANE, START, type TestDeps } from '../../../doubles/builders.ts';
+import { allThatFollows } from '../../../doubles/manual-clock.ts';
+
+const DRAIN: Message = { kind: 'drain', lane: LANE };
+
+describe('outbox loop', () => {
+  test('handles a due row and deletes it', async (context) => {
+    const { expect } = context;
+    const run = start(context);
+    await run.add('a', DRAIN);
+    await run.woken();
+    expect(run.handled).toEqual([DRAIN]);
+    expect(await run.row('a')).toBeUndefined();
+  });
+
+  test('is quick when it is woken, and finds rows by itself within a second', async (context) => {
+    const { expect } = context;
+    const run = start(context);
+    await run.deps.clock.advance(10);
+    await run.add('a', DRAIN);
+    await run.woken();
+    expect([run.handled.length, run.deps.clock.now()]).toEqual([1, START + 10]);
+    await run.add('b', DRAIN);
+    await run.deps.clock.advance(1_000);
+    expect(run.handled).toHaveLength(2);
+  });
+
+  test('a wake that comes while the loop is looking is not lost', async (context) => {
+    const { expect } = context;
+    let looks = 0;
+    const run = start(context, {
+      storeOf: (store) => ({
+        ...store,
+        async list(query, params, page) {
+          const found = await store.list(query, params, page);
+          if (++looks === 1) {
+            await run.add('a', DRAIN);
+            run.loop.wake();
+          }
+          return found;
+        },
+      }),
+    });
+    await allThatFollows();
+    expect([run.handled.length, run.deps.clock.now()]).toEqual([1, START]);
+  });
+
+  test('sleeps once, however often it was woken', async (context) => {
+    const { expect } = context;
+    const run = start(context);
+    for (let wake = 0; wake < 50; wake++) await run.woken();
+    expect(run.deps.clock.sleeping()).toBe(1);
+  });
+
+  test('leaves a row until its time has come, and takes it then', async (context) => {
+    const { expect } = context;
+    const run = start(context);
+    await run.add('a', DRAIN, { notBefore: START + 300 });
+    await run.woken();
+    await run.deps.clock.advance(299);
+    expect(run.handled).toEqual([]);
+    await run.deps.clock.advance(1);
+    expect(run.handled).toEqual([DRAIN]);
+  });
+
+  test('equal messages are handled once, and all their rows go', async (context) => {
+    const { expect } = context;
+    const run = start(context);
+    for (const id of ['a', 'b', 'c']) await run.add(id, DRAIN);
+    await run.add('d', { kind: 'stop', submissionId: 's' });
+    await run.woken();
+    expect(run.handled).toEqual([DRAIN, { kind: 'stop', submissionId: 's' }]);
+    for (const id of ['a', 'b', 'c', 'd']) expect(await run.row(id)).toBeUndefined();
+  });
+
+  test('a message that comes while its equal is being handled is handled after all', async (context) => {
+    const { expect } = context;
+    const run = start(context, { handle: () => run.gate.promise });
+    await run.add('a', DRAIN);
+    await run.woken();
+    await run.add('b', DRAIN);
+    await run.woken();
+    run.gate.resolve();
+    await run.woken();
+    expect(run.handled).toHaveLength(2);
+    expect(await run.row('b')).toBeUndefined();
+  });
+
+  test('a row is leased before it is handled: its attempts are raised and it is ours', async (context) => {
+    const { expect } = context;
+    const run = start(context, { handle: () => run.gate.promise });
+    await run.add('a', DRAIN);
+    await run.woken();
+    expect(await run.row('a')).toMatchObject({ attempts: 1, leasedBy: 'this-life' });
+    run.gate.resolve();
+  });
+
+  test('rows that an earlier life had leased are taken over', async (context) => {
+    const { expect } = context;
+    const run = start(context);
+    await run.add('a', DRAIN, { attempts: 3, leasedBy: 'earlier-life' });
+    await run.woken();
+    expect(run.handled).toEqual([DRAIN]);
+    expect(await run.row('a')).toBeUndefined();
+  });
+
+  test('a failure puts the row back with a growing wait, its error and its attempts', async (context) => {
+    const { expect } = context;
+    const run = start(context, { handle: () => Promise.reject(new Error('no luck')) });
+    await run.add('a', DRAIN);
+    await run.woken();
+    const first = await run.row('a');
+    expect(first).toMatchObject({
+      attempts: 1,
+      parked: false,
+      leasedBy: null,
+      lastError: 'Error: no luck',
+    });
+    expect(waitOf(first, START)).toBeGreaterThanOrEqual(250);
+    expect(waitOf(first, START)).toBeLessThanOrEqual(500);
+    await run.deps.clock.advance(waitOf(first, START));
+    const secondAt = run.deps.clock.now();
+    expect(waitOf(await run.row('a'), secondAt)).toBeGreaterThanOrEqual(500);
+    expect(run.handled).toHaveLength(2);
+  });
+
+  test('after ten failures the row is parked and left alone', async (context) => {
+    const { expect } = context;
+    const run = start(context, { handle: () => Promise.reject(new Error('poison')) });
+    await run.add('a', DRAIN);
+    await run.woken();
+    await run.deps.clock.advance(3_600_000);
+    expect(run.handled).toHaveLength(10);
+    expect(await run.row('a')).toMatchObject({ parked: true, attempts: 10 });
+    expect(run.deps.logged.at(-1)).toBe('message parked');
+  });
+
+  test('the wait never exceeds a minute', async (context) => {
+    const { expect } = context;
+    const run = start(context, { handle: () => Promise.reject(new Error('no luck')) });
+    await run.add('a', DRAIN, { attempts: 8 });
+    await run.woken();
+    expect(waitOf(await run.row('a'), START)).toBeLessThanOrEqual(60_000);
+  });
+
+  test('at most sixteen are handled at the same time, the others as soon as one is over', async (context) => {
+    const { expect } = context;
+    const run = start(context, { handle: () => run.gate.promise });
+    await run.addDistinct(40);
+    await run.woken();
+    expect([run.loop.inFlight(), run.handled.length]).toEqual([16, 16]);
+    run.gate.resolve();
+    await allThatFollows();
+    expect([run.loop.inFlight(), run.handled.length]).toEqual([0, 40]);
+  });
+
+  test('quick handlers are not waited for: what is due is taken at once, however much it is', async (context) => {
+    const { expect } = context;
+    const run = start(context);
+    await run.addDistinct(100);
+    await run.woken();
+    expect([run.handled.length, run.deps.clock.now()]).toEqual([100, START]);
+  });
+
+  test('a hundred equal rows in one long handler hide no other row', async (context) => {
+    const { expect } = context;
+    const run = start(context, {
+      handle: ({ kind }) => (kind === 'drain' ? run.gate.promise : Promise.resolve()),
+    });
+    for (let at = 0; at < 120; at++) await run.add(`drain-${at}`, DRAIN);
+    await run.woken();
+    await run.add('z', { kind: 'stop', submissionId: 's' }, { notBefore: START + 1 });
+    await run.deps.clock.advance(1_000);
+    expect(await run.row('z')).toBeUndefined();
+  });
+
+  test('a row that ended the service ten times is parked, not handled', async (context) => {
+    const { expect } = context;
+    const run = start(context);
+    await run.add('a', DRAIN, { attempts: 10, leasedBy: 'earlier-life' });
+    await run.woken();
+    expect(run.handled).toEqual([]);
+    expect(await run.row('a')).toMatchObject({ parked: true, attempts: 10 });
+  });
+
+  test('one that fails leaves the others alone', async (context) => {
+    const { expect } = context;
+    const run = start(context, {
+      handle: async (message) => {
+        if (message.kind === 'stop') throw new Error('no luck');
+      },
+    });
+    await run.add('a', { kind: 'stop', submissionId: 's' });
+    await run.add('b', DRAIN);
+    await run.woken();
+    expect([await run.row('b'), (await run.row('a'))?.attempts]).toEqual([undefined, 1]);
+  });
+
+  test('a handler that throws at once ends neither the loop nor the process', async (context) => {
+    const { expect } = context;
+    const run = start(context, {
+      handle: () => {
+        throw new Error('at once');
+      },
+    });
+    await run.add('a', DRAIN);
+    await run.woken();
+    expect((await run.row('a'))?.lastError).toBe('Error: at once');
+    await run.deps.clock.advance(1_000);
+    expect(run.handled.length).toBeGreaterThan(1);
+  });
+
+  test('a store that fails for a moment ends neither', async (context) => {
+    const { expect } = context;
+    let failures = 3;
+    const run = start(context, {
+      storeOf: (store) => ({
+        ...store,
+        list: (query, params, page) =>
+          failures-- > 0 ? Promise.reject(new Error('busy')) : store.list(query, params, page),
+      }),
+    });
+    await run.add('a', DRAIN);
+    await run.deps.clock.advance(5_000);
+    expect(run.handled).toEqual([DRAIN]);
+    expect(run.deps.logged.filter((text) => text === 'outbox step failed')).toHaveLength(3);
+  });
+
+  test('a row that could be handled but not deleted is handled again', async (context) => {
+    const { expect } = context;
+    let failures = 1;
+    const run = start(context, {
+      storeOf: (store) => ({
+        ...store,
+        commit: (writes) =>
+          writes.some(({ op }) => op === 'delete') && failures-- > 0
+            ? Promise.reject(new Error('busy'))
+            : store.commit(writes),
+      }),
+    });
+    await run.add('a', DRAIN);
+    await run.deps.clock.advance(5_000);
+    expect(run.handled).toHaveLength(2);
+    expect(await run.row('a')).toBeUndefined();
+  });
+
+  test('ended, it waits for the handlers in flight and takes nothing more', async (context) => {
+    const { expect } = context;
+    const run = start(context, { handle: () => run.gate.promise });
+    await run.add('a', DRAIN);
+    await run.woken();
+    let over = false;
+    void run.ended.then(() => {
+      over = true;
+    });
+    run.end();
+    await run.add('b', { kind: 'stop', submissionId: 's' });
+    await run.woken();
+    expect([over, run.handled.length]).toEqual([false, 1]);
+    run.gate.resolve();
+    await run.ended;
+    expect(await run.row('a')).toBeUndefined();
+    expect(await run.row('b')).toBeDefined();
+  });
+});
+
+interface Run {
+  readonly deps: TestDeps;
+  readonly loop: OutboxLoop;
+  readonly handled: Message[];
+  /** What a handler may wait for. */
+  readonly gate: PromiseWithResolvers<void>;
+  readonly ended: Promise<void>;
+  end(): void;
+  add(id: string, message: Message, changes?: Partial<OutboxDoc>): Promise<void>;
+  addDistinct(count: number): Promise<void>;
+  row(id: string): Promise<OutboxDoc | undefined>;
+  /** Wakes the loop and waits for all that can go on without time. */
+  woken(): Promise<void>;
+}
+
+// A loop that runs until the test is over.
+function start(
+  { onTestFinished }: TestContext,
+  options: {
+    readonly handle?: (message: Message) => Promise<void>;
+    readonly storeOf?: (store: Store) => Store;
+  } = {},
+): Run {
+  const deps = coreDeps();
+  const handled: Message[] = [];
+  const gate = Promise.withResolvers<void>();
+  const ending = new AbortController();
+  const store = options.storeOf?.(deps.store) ?? deps.store;
+  const loop = createOutboxLoop({ ...deps, store }, 'this-life', (message) => {
+    handled.push(message);
+    return options.handle?.(message) ?? Promise.resolve();
+  });
+  const ended = loop.run(ending.signal);
+  onTestFinished(async () => {
+    gate.resolve();
+    ending.abort();
+    await ended;
+  });
+  const add: Run['add'] = (id, message, changes = {}) =>
+    deps.store.commit([
+      put({ collection: 'outbox', id }, { ...outboxRow({ message }, START), ...changes }),
+    ]);
+  return {
+    deps,
+    loop,
+    handled,
+    gate,
+    ended,
+    end: () => ending.abort(),
+    add,
+    async addDistinct(count) {
+      for (let at = 0; at < count; at++)
+        await add(`row-${at}`, { kind: 'stop', submissionId: `s${at}` });
+    },
+    row: async (id) => (await getOne(deps, 'outbox', id))?.value,
+    async woken() {
+      loop.wake();
+      await allThatFollows();
+    },
+  };
+}
+
+function waitOf(row: OutboxDoc | undefined, since: number): number {
+  return (row?.notBefore ?? Number.NaN) - since;
+}

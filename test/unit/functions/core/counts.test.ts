@@ -1,0 +1,124 @@
+import { describe, test } from 'vitest';
+import { accept } from '../../../../functions/core/accept.ts';
+import { countsOf } from '../../../../functions/core/counts.ts';
+import { groupIdOf } from '../../../../functions/core/ids.ts';
+import {
+  aJob,
+  aPrincipal,
+  aSpec,
+  aSubmission,
+  coreDeps,
+  type TestDeps,
+} from '../../../doubles/builders.ts';
+import { beforeCommit, changed, saved, writesTo } from '../../../doubles/store-access.ts';
+
+const groupId = groupIdOf('ada', 'sweep');
+const scope = { kind: 'group', id: groupId } as const;
+
+describe('counts by state', () => {
+  test('are what is there', async ({ expect }) => {
+    const deps = await withJobs('QUEUED', 'RUNNING', 'RUNNING', 'FAILED');
+    expect((await countsOf(deps, scope)).byState).toMatchObject({
+      QUEUED: 1,
+      RUNNING: 2,
+      FAILED: 1,
+      SUCCEEDED: 0,
+    });
+  });
+
+  test('are kept for two seconds, and computed again after that', async ({ expect }) => {
+    const deps = await withJobs('RUNNING');
+    await countsOf(deps, scope);
+    await addJob(deps, 1);
+    await deps.clock.advance(1_999);
+    expect((await countsOf(deps, scope)).byState.QUEUED).toBe(0);
+    await deps.clock.advance(1);
+    expect((await countsOf(deps, scope)).byState.QUEUED).toBe(1);
+  });
+
+  test('are settled once nothing lives and all is expanded, and never computed again', async ({
+    expect,
+  }) => {
+    const deps = await withJobs('SUCCEEDED', 'FAILED');
+    const settled = await countsOf(deps, scope);
+    expect(settled.settled).toBe(true);
+    await deps.clock.advance(3_600_000);
+    expect(await countsOf(deps, scope)).toEqual(settled);
+    expect(deps.commits.filter(writesTo('counts'))).toHaveLength(1);
+  });
+
+  test('are not settled while a job lives', async ({ expect }) => {
+    for (const state of ['QUEUED', 'SUBMITTING', 'SUBMITTED', 'RUNNING', 'UNKNOWN'] as const) {
+      const deps = await withJobs('SUCCEEDED', state);
+      expect((await countsOf(deps, scope)).settled, state).toBe(false);
+    }
+  });
+
+  test('are not settled while a submission of the group is still being expanded', async ({
+    expect,
+  }) => {
+    const deps = await withJobs('SUCCEEDED');
+    await changed(deps, { collection: 'submissions', id: 'submission' }, { expanded: false });
+    expect((await countsOf(deps, scope)).settled).toBe(false);
+  });
+
+  test('of a submission are its own', async ({ expect }) => {
+    const deps = await withJobs('SUCCEEDED');
+    await saved(deps, 'jobs', aJob({ submissionId: 'other', groupId }));
+    const counts = await countsOf(deps, { kind: 'submission', doc: aSubmission() });
+    expect([counts.byState.SUCCEEDED, counts.byState.QUEUED, counts.settled]).toEqual([1, 0, true]);
+  });
+
+  test('an acceptance in the group ends settled counts', async ({ expect }) => {
+    const deps = await withJobs('SUCCEEDED');
+    await countsOf(deps, scope);
+    await submit(deps);
+    const counts = await countsOf(deps, scope);
+    expect([counts.byState.SUCCEEDED, counts.settled]).toEqual([1, false]);
+  });
+
+  test('an acceptance during a recount is not overwritten by it', async ({ expect }) => {
+    const deps = await withJobs('SUCCEEDED');
+    await countsWhileAccepted(deps);
+    expect((await countsOf(deps, scope)).settled).toBe(false);
+  });
+
+  test('a recount that loses to an acceptance tells what it counted, not nothing', async ({
+    expect,
+  }) => {
+    const deps = await withJobs('SUCCEEDED', 'RUNNING');
+    const { byState, settled } = await countsWhileAccepted(deps);
+    expect([byState.SUCCEEDED, byState.RUNNING, settled]).toEqual([1, 1, false]);
+  });
+
+  test('of two that recount at once the loser uses the winner’s', async ({ expect }) => {
+    const deps = await withJobs('RUNNING');
+    let winner: unknown;
+    const store = beforeCommit(deps.store, writesTo('counts'), async () => {
+      await addJob(deps, 1);
+      winner = await countsOf(deps, scope);
+    });
+    expect(await countsOf({ ...deps, store }, scope)).toEqual(winner);
+  });
+});
+
+function countsWhileAccepted(deps: TestDeps) {
+  const store = beforeCommit(deps.store, writesTo('counts'), () => submit(deps));
+  return countsOf({ ...deps, store }, scope);
+}
+
+async function submit(deps: TestDeps): Promise<void> {
+  await accept(deps, { principal: aPrincipal(), idempotencyKey: 'key', spec: aSpec() });
+}
+
+async function addJob(deps: TestDeps, index: number): Promise<void> {
+  await saved(deps, 'jobs', aJob({ groupId, index }));
+}
+
+async function withJobs(...states: readonly ReturnType<typeof aJob>['state'][]): Promise<TestDeps> {
+  const deps = coreDeps();
+  await saved(deps, 'submissions', aSubmission({ groupId }));
+  for (const [index, state] of states.entries())
+    await saved(deps, 'jobs', aJob({ groupId, index, state }));
+  return deps;
+}

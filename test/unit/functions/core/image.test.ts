@@ -1,0 +1,254 @@
+import { describe, test } from 'vitest';
+import { requestEnding, stopEnding } from '../../../../functions/core/ending.ts';
+import { prepareImage } from '../../../../functions/core/image.ts';
+import type { BuildDoc, SubmissionDoc } from '../../../../functions/ports/documents.ts';
+import { AppError } from '../../../../shared/errors/app-error.ts';
+import {
+  aSubmission,
+  CODE_LAYER,
+  coreDeps,
+  LANE,
+  START,
+  type TestDeps,
+} from '../../../doubles/builders.ts';
+import { saved, stored, submissionNow, waitingMessages } from '../../../doubles/store-access.ts';
+
+const KEY = 'venv-key';
+const RETRYABLE = {
+  state: 'failed',
+  message: 'pypi.org does not answer.',
+  hint: 'Try again later.',
+  retryable: true,
+} as const;
+const FINAL = {
+  state: 'failed',
+  message: 'No version torch==99.',
+  hint: 'Correct requirements.txt.',
+  retryable: false,
+} as const;
+
+describe('image step', () => {
+  test('with nothing to prepare the submission is ready and open, and the drainer is woken', async ({
+    expect,
+  }) => {
+    const deps = await withSubmission();
+    await prepareImage(deps, 'submission');
+    expect(await submissionNow(deps)).toMatchObject({
+      imageState: 'ready',
+      openLane: LANE,
+      run: { kind: 'workspace', venvKey: null, layers: [CODE_LAYER] },
+    });
+    expect(deps.queue.take()).toEqual([{ kind: 'drain', lane: LANE }]);
+  });
+
+  test('what is ready is not built again', async ({ expect }) => {
+    const deps = await withDependencies();
+    deps.builder.onPlan = async () => ({ key: KEY, ready: true });
+    await prepareImage(deps, 'submission');
+    expect(deps.builder.started).toEqual([]);
+    expect(await submissionNow(deps)).toMatchObject({
+      imageState: 'ready',
+      buildId: KEY,
+      run: { venvKey: KEY },
+    });
+  });
+
+  test('waits while a layer is not verified yet, and looks again', async ({ expect }) => {
+    const deps = await withSubmission();
+    const layers = { ...deps.layers, check: async () => [{ state: 'complete' } as const] };
+    await prepareImage({ ...deps, layers }, 'submission');
+    expect((await submissionNow(deps)).imageState).toBe('waiting');
+    expect(await waitingMessages(deps)).toEqual([
+      {
+        message: { kind: 'image', submissionId: 'submission' },
+        notBefore: START + deps.timing.buildPollMs,
+      },
+    ]);
+    await prepareImage(deps, 'submission');
+    expect((await submissionNow(deps)).imageState).toBe('ready');
+  });
+
+  test('a layer that verification refused fails the submission and is named', async ({
+    expect,
+  }) => {
+    const deps = await withSubmission();
+    const check = async () => [{ state: 'failed', reason: 'it holds ../evil' } as const];
+    await prepareImage({ ...deps, layers: { ...deps.layers, check } }, 'submission');
+    const message = expect.stringMatching(`${CODE_LAYER}.*\\.\\./evil`);
+    expect((await submissionNow(deps)).endingCause).toMatchObject({
+      code: 'image-failed',
+      message,
+    });
+  });
+
+  test('a layer that is gone fails the submission and is named', async ({ expect }) => {
+    const deps = await withSubmission({ codeLayers: ['d'.repeat(64)] });
+    await prepareImage(deps, 'submission');
+    expect((await submissionNow(deps)).endingCause?.message).toContain('d'.repeat(64));
+  });
+
+  test('one build for all submissions that wait for it', async ({ expect }) => {
+    const deps = await withDependencies();
+    for (const id of ['second', 'third']) await saved(deps, 'submissions', waiting({ id }));
+    const all = ['submission', 'second', 'third'];
+    await Promise.all(all.map((id) => prepareImage(deps, id)));
+    expect(deps.builder.started).toEqual([`${KEY}.1`]);
+    deps.builder.progress = { state: 'ready' };
+    for (const id of all) await prepareImage(deps, id);
+    for (const id of all)
+      expect((await submissionNow(deps, id)).run).toMatchObject({ venvKey: KEY });
+    expect(deps.builder.started).toEqual([`${KEY}.1`]);
+  });
+
+  test('a build that is running is waited for', async ({ expect }) => {
+    const deps = await withDependencies();
+    for (let look = 0; look < 3; look++) await prepareImage(deps, 'submission');
+    expect(deps.builder.started).toEqual([`${KEY}.1`]);
+    expect((await submissionNow(deps)).imageState).toBe('waiting');
+  });
+
+  test('a build that a crash lost, or kept from starting, is started again', async ({ expect }) => {
+    const deps = await withDependencies();
+    deps.builder.onStart = () => Promise.reject(new Error('killed'));
+    await expect(prepareImage(deps, 'submission')).rejects.toThrow('killed');
+    deps.builder.onStart = async () => undefined;
+    await prepareImage(deps, 'submission');
+    expect(deps.builder.started).toEqual([`${KEY}.1`]);
+  });
+
+  test('what was ready and is gone is built again', async ({ expect }) => {
+    const deps = await withDependencies();
+    await saved(deps, 'builds', aBuild({ state: 'ready', finishedAt: START - 1 }));
+    await prepareImage(deps, 'submission');
+    expect(deps.builder.started).toEqual([`${KEY}.4`]);
+  });
+
+  test('what gets ready while a second submission looks is not built again', async ({ expect }) => {
+    const deps = await withDependencies();
+    let looks = 0;
+    deps.builder.onPlan = async () => {
+      if (++looks > 1) return { key: KEY, ready: true };
+      await saved(deps, 'builds', aBuild({ state: 'ready', finishedAt: START }));
+      return { key: KEY, ready: false };
+    };
+    await prepareImage(deps, 'submission');
+    expect(deps.builder.started).toEqual([]);
+    expect((await submissionNow(deps)).run).toMatchObject({ venvKey: KEY });
+  });
+
+  test('each later submission has its own three tries', async ({ expect }) => {
+    const deps = await withDependencies();
+    await saved(deps, 'builds', aBuild({ state: 'failed', attempt: 2, finishedAt: START - 1 }));
+    deps.builder.progress = RETRYABLE;
+    for (let look = 0; look < 5; look++) await prepareImage(deps, 'submission');
+    expect(deps.builder.started).toEqual([`${KEY}.4`, `${KEY}.5`, `${KEY}.6`]);
+  });
+
+  test('a failure that may pass is tried three times, then fails the submission', async ({
+    expect,
+  }) => {
+    const deps = await withDependencies();
+    deps.builder.progress = RETRYABLE;
+    for (let look = 0; look < 5; look++) await prepareImage(deps, 'submission');
+    expect(deps.builder.started).toEqual([`${KEY}.1`, `${KEY}.2`, `${KEY}.3`]);
+    expect((await submissionNow(deps)).endingState).toBe('FAILED');
+  });
+
+  test('a final failure is not tried again; its cause tells message and hint', async ({
+    expect,
+  }) => {
+    const deps = await withDependencies();
+    deps.builder.progress = FINAL;
+    for (let look = 0; look < 3; look++) await prepareImage(deps, 'submission');
+    expect(deps.builder.started).toEqual([`${KEY}.1`]);
+    expect((await submissionNow(deps)).endingCause).toEqual({
+      code: 'image-failed',
+      message: 'No version torch==99. Correct requirements.txt.',
+    });
+    expect((await stored(deps, 'builds', KEY)).value.state).toBe('failed');
+  });
+
+  test('a failure fails all that waited for it', async ({ expect }) => {
+    const deps = await withDependencies();
+    await saved(deps, 'submissions', waiting({ id: 'second' }));
+    await prepareImage(deps, 'submission');
+    deps.builder.progress = FINAL;
+    await prepareImage(deps, 'submission');
+    await prepareImage(deps, 'second');
+    expect((await submissionNow(deps, 'second')).endingCause?.message).toContain('torch==99');
+    expect(deps.builder.started).toHaveLength(1);
+  });
+
+  test('a failure before a submission was accepted says nothing about it', async ({ expect }) => {
+    const deps = await withDependencies();
+    await saved(deps, 'builds', aBuild({ state: 'failed', finishedAt: START - 1, error: FINAL }));
+    await prepareImage(deps, 'submission');
+    expect(deps.builder.started).toEqual([`${KEY}.4`]);
+    expect((await submissionNow(deps)).ending).toBe('none');
+  });
+
+  test('what the builder refuses of the dependencies fails the submission', async ({ expect }) => {
+    const deps = await withDependencies();
+    deps.builder.onPlan = () =>
+      Promise.reject(new AppError('PYTHON_MISSING', 'No Python 3.4.', { hint: 'Install it.' }));
+    await prepareImage(deps, 'submission');
+    expect((await submissionNow(deps)).endingCause?.message).toBe('No Python 3.4. Install it.');
+  });
+
+  test('what may pass by itself is left to the next delivery', async ({ expect }) => {
+    for (const failure of [new AppError('UNAVAILABLE', 'down'), new Error('odd')]) {
+      const deps = await withDependencies();
+      deps.builder.onPlan = () => Promise.reject(failure);
+      await expect(prepareImage(deps, 'submission')).rejects.toBe(failure);
+      expect((await submissionNow(deps)).ending).toBe('none');
+    }
+  });
+
+  test('a submission that is to end is left alone, also when that comes while looking', async ({
+    expect,
+  }) => {
+    const deps = await withDependencies();
+    deps.builder.onPlan = async () => {
+      await requestEnding(deps, 'submission', stopEnding());
+      return { key: KEY, ready: true };
+    };
+    await prepareImage(deps, 'submission');
+    expect(await submissionNow(deps)).toMatchObject({ imageState: 'waiting', openLane: null });
+    await prepareImage(deps, 'submission');
+    expect(await submissionNow(deps)).toMatchObject({ run: null, endingState: 'STOPPED' });
+  });
+});
+
+function waiting(changes: Partial<SubmissionDoc> = {}): SubmissionDoc {
+  return aSubmission({ imageState: 'waiting', run: null, openLane: null, ...changes });
+}
+
+async function withSubmission(changes: Partial<SubmissionDoc> = {}): Promise<TestDeps> {
+  const deps = coreDeps();
+  await saved(deps, 'submissions', waiting(changes));
+  return deps;
+}
+
+// A submission whose dependencies are not prepared yet.
+async function withDependencies(): Promise<TestDeps> {
+  const deps = await withSubmission();
+  deps.builder.onPlan = async () => ({
+    key: KEY,
+    ready: deps.builder.progress?.state === 'ready',
+  });
+  return deps;
+}
+
+function aBuild(changes: Partial<BuildDoc>): BuildDoc {
+  return {
+    schemaVersion: 1,
+    id: KEY,
+    state: 'building',
+    attempt: 1,
+    dependencies: aSubmission().dependencies,
+    startedAt: START - 10,
+    finishedAt: null,
+    error: null,
+    ...changes,
+  };
+}

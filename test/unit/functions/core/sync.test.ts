@@ -1,0 +1,344 @@
+import { describe, test } from 'vitest';
+import { type SyncOptions, syncLane } from '../../../../functions/core/sync.ts';
+import type { JobDoc } from '../../../../functions/ports/documents.ts';
+import type { Observation } from '../../../../functions/ports/platform.ts';
+import { isLegalMove, JOB_STATES } from '../../../../shared/jobs/job-state.ts';
+import {
+  aJob,
+  aLane,
+  anObservation,
+  coreDeps,
+  LANE,
+  START,
+  type TestDeps,
+} from '../../../doubles/builders.ts';
+import { beforeCommit, jobNow, jobsNow, saved, writesTo } from '../../../doubles/store-access.ts';
+
+const SEEN = ['SUBMITTED', 'RUNNING', 'SUCCEEDED', 'FAILED', 'STOPPED'] as const;
+const DAY = 24 * 3_600_000;
+
+describe('sync', () => {
+  for (const from of JOB_STATES.filter((state) => state !== 'QUEUED' && state !== 'SUBMITTING')) {
+    test(`${from}: each observation moves the job exactly when the table allows it`, async ({
+      expect,
+    }) => {
+      for (const state of SEEN) {
+        const deps = await withJobs({ state: from, ref: 'ref-1' });
+        deps.platform.observations = [anObservation({ state })];
+        await sync(deps);
+        const expected = isLegalMove(from, state) ? state : from;
+        expect((await jobNow(deps)).state, `${from} seen ${state}`).toBe(expected);
+      }
+    });
+  }
+
+  test('tells what the platform told: instants, exit status, cause', async ({ expect }) => {
+    const deps = await withJobs({ state: 'RUNNING', ref: 'ref-1', startedAt: START });
+    const cause = { code: 'exit-code', message: 'Exit code 3.' } as const;
+    deps.platform.observations = [
+      anObservation({ state: 'FAILED', finishedAt: START + 7, exitCode: 3, cause }),
+    ];
+    await deps.clock.advance(60_000);
+    await sync(deps);
+    expect(await jobNow(deps)).toMatchObject({
+      state: 'FAILED',
+      startedAt: START,
+      finishedAt: START + 7,
+      exitCode: 3,
+      cause,
+    });
+  });
+
+  test('a job that is not known by its name yet is left to its drainer', async ({ expect }) => {
+    for (const state of ['QUEUED', 'SUBMITTING'] as const) {
+      const deps = await withJobs({ state });
+      deps.platform.observations = [anObservation({ state: 'RUNNING' })];
+      expect((await sync(deps)).moved).toBe(0);
+      expect([(await jobNow(deps)).state, deps.platform.cancelled]).toEqual([state, []]);
+    }
+  });
+
+  test('a job nobody knows is left alone', async ({ expect }) => {
+    const deps = await withJobs();
+    deps.platform.observations = [anObservation({ jobId: 'foreign-0' })];
+    expect((await sync(deps)).moved).toBe(0);
+    expect(deps.platform.cancelled).toEqual([]);
+  });
+
+  test('a second platform job is ended and named in the history', async ({ expect }) => {
+    const deps = await withJobs({ state: 'RUNNING', ref: 'ref-1' });
+    deps.platform.observations = [anObservation({ ref: 'ref-2' })];
+    await sync(deps);
+    const job = await jobNow(deps);
+    expect(deps.platform.cancelled).toEqual(['ref-2']);
+    expect(job.state).toBe('RUNNING');
+    expect(job.history.at(-1)?.cause.message).toMatch(/ref-2.*ref-1.*cancelled/);
+  });
+
+  test('a second platform job that takes its time to end is named once', async ({ expect }) => {
+    const deps = await withJobs({ state: 'RUNNING', ref: 'ref-1' });
+    deps.platform.observations = [anObservation({ ref: 'ref-2' })];
+    for (let pass = 0; pass < 60; pass++) await sync(deps);
+    expect(deps.platform.cancelled).toHaveLength(60);
+    expect((await jobNow(deps)).history).toHaveLength(2);
+  });
+
+  test('a second one of a job that has ended is ended too; its end changes nothing', async ({
+    expect,
+  }) => {
+    const deps = await withJobs({ state: 'SUCCEEDED', ref: 'ref-1' });
+    deps.platform.observations = [
+      anObservation({ ref: 'ref-2' }),
+      anObservation({ ref: 'ref-3', state: 'STOPPED' }),
+    ];
+    await sync(deps);
+    expect(deps.platform.cancelled).toEqual(['ref-2']);
+    expect((await jobNow(deps)).state).toBe('SUCCEEDED');
+  });
+
+  test('asks again for the end of what is to stop, and of what lives though we hold it as ended', async ({
+    expect,
+  }) => {
+    const deps = await withJobs(
+      { index: 0, state: 'RUNNING', ref: 'ref-0', stopRequestedAt: START },
+      { index: 1, state: 'FAILED', ref: 'ref-1' },
+      { index: 2, state: 'RUNNING', ref: 'ref-2' },
+    );
+    deps.platform.observations = [0, 1, 2].map((index) =>
+      anObservation({ jobId: `submission-${index}`, ref: `ref-${index}` }),
+    );
+    await sync(deps);
+    await sync(deps);
+    expect(deps.platform.cancelled).toEqual(['ref-0', 'ref-1', 'ref-0', 'ref-1']);
+  });
+
+  test('a cancel that fails does not end the pass', async ({ expect }) => {
+    const deps = await withJobs(
+      { index: 0, state: 'RUNNING', ref: 'ref-0', stopRequestedAt: START },
+      { index: 1, state: 'SUBMITTED', ref: 'ref-1' },
+    );
+    deps.platform.onCancel = () => Promise.reject(new Error('unavailable'));
+    deps.platform.observations = [0, 1].map((index) =>
+      anObservation({ jobId: `submission-${index}`, ref: `ref-${index}` }),
+    );
+    await sync(deps);
+    expect((await jobNow(deps, 'submission-1')).state).toBe('RUNNING');
+  });
+
+  test('reads every page of the list', async ({ expect }) => {
+    const deps = coreDeps();
+    await saved(deps, 'lanes', aLane());
+    for (let index = 0; index < 25; index++) {
+      await saved(deps, 'jobs', aJob({ index, state: 'SUBMITTED', ref: `ref-${index}` }));
+      deps.platform.observations.push(
+        anObservation({ jobId: `submission-${index}`, ref: `ref-${index}` }),
+      );
+    }
+    deps.platform.pageSize = 10;
+    expect((await sync(deps)).moved).toBe(25);
+    expect(deps.platform.listed.map(({ cursor }) => cursor)).toEqual([null, '10', '20']);
+    expect((await jobsNow(deps)).every(({ state }) => state === 'RUNNING')).toBe(true);
+  });
+
+  test('the newest of several observations of a job in one list wins', async ({ expect }) => {
+    const deps = await withJobs({ state: 'SUBMITTED', ref: 'ref-1' });
+    deps.platform.observations = [anObservation(), anObservation({ state: 'SUCCEEDED' })];
+    await sync(deps);
+    const { history, state } = await jobNow(deps);
+    expect([state, history.map(({ to }) => to)]).toEqual([
+      'SUCCEEDED',
+      ['QUEUED', 'RUNNING', 'SUCCEEDED'],
+    ]);
+  });
+
+  test('asks for what changed since the last pass, less lag and skew', async ({ expect }) => {
+    const deps = await withJobs();
+    await sync(deps);
+    await deps.clock.advance(60_000);
+    await sync(deps);
+    expect(deps.platform.listed.map(({ since }) => since)).toEqual([
+      0,
+      START - deps.platform.listLagMs - deps.timing.skewMs,
+    ]);
+  });
+
+  test('a pass that broke off is made again from where the last good one began', async ({
+    expect,
+  }) => {
+    const deps = await withJobs({ state: 'SUBMITTED', ref: 'ref-1' });
+    deps.platform.observations = [anObservation()];
+    const store = {
+      ...deps.store,
+      get: (keys: readonly { collection: string }[]) =>
+        keys[0]?.collection === 'jobs'
+          ? Promise.reject(new Error('unavailable'))
+          : deps.store.get(keys as never),
+    } as typeof deps.store;
+    await expect(sync({ ...deps, store })).rejects.toThrow('unavailable');
+    await sync(deps);
+    expect(deps.platform.listed.map(({ since }) => since)).toEqual([0, 0]);
+    expect((await jobNow(deps)).state).toBe('RUNNING');
+  });
+
+  test('a job that changed meanwhile is read again and moved all the same', async ({ expect }) => {
+    const deps = await withJobs(
+      { index: 0, state: 'SUBMITTED', ref: 'ref-0' },
+      { index: 1, state: 'SUBMITTED', ref: 'ref-1' },
+    );
+    deps.platform.observations = [0, 1].map((index) =>
+      anObservation({ jobId: `submission-${index}`, ref: `ref-${index}` }),
+    );
+    const store = beforeCommit(deps.store, writesTo('jobs'), async () => {
+      await saved(deps, 'jobs', { ...(await jobNow(deps)), stopRequestedAt: START });
+    });
+    await sync({ ...deps, store });
+    expect(await jobsNow(deps)).toMatchObject([
+      { state: 'RUNNING', stopRequestedAt: START },
+      { state: 'RUNNING' },
+    ]);
+  });
+
+  test('says which groups had moves', async ({ expect }) => {
+    const deps = await withJobs({ state: 'RUNNING', ref: 'ref-1', groupId: 'g7' });
+    deps.platform.observations = [anObservation({ state: 'SUCCEEDED' })];
+    expect((await sync(deps)).groups).toEqual(new Set(['g7']));
+  });
+
+  test('a lane that is not there, or whose platform is not, has nothing to sync', async ({
+    expect,
+  }) => {
+    const deps = coreDeps();
+    expect((await sync(deps)).moved).toBe(0);
+    await saved(deps, 'lanes', aLane({ platform: 'vertex' }));
+    expect((await sync(deps)).moved).toBe(0);
+    expect(deps.platform.listed).toEqual([]);
+  });
+});
+
+describe('sync wakes the drainer', () => {
+  test('in the commit that frees a place', async ({ expect }) => {
+    const deps = await withJobs({ state: 'RUNNING', ref: 'ref-1' });
+    deps.platform.observations = [anObservation({ state: 'SUCCEEDED' })];
+    await sync(deps);
+    expect(deps.queue.take()).toEqual([{ kind: 'drain', lane: LANE }]);
+    const commit = deps.commits.find(writesTo('outbox')) ?? [];
+    expect(commit.map(({ key }) => key.collection).sort()).toEqual(['jobs', 'outbox']);
+  });
+
+  test('not when no place came free', async ({ expect }) => {
+    const deps = await withJobs({ state: 'SUBMITTED', ref: 'ref-1' });
+    deps.platform.observations = [anObservation({ state: 'RUNNING' })];
+    await sync(deps);
+    expect(deps.queue.take()).toEqual([]);
+  });
+
+  test('not when the caller does it', async ({ expect }) => {
+    const deps = await withJobs({ state: 'RUNNING', ref: 'ref-1' });
+    deps.platform.observations = [anObservation({ state: 'SUCCEEDED' })];
+    expect((await sync(deps, { wake: 'caller' })).moved).toBe(1);
+    expect(deps.queue.take()).toEqual([]);
+  });
+});
+
+describe('jobs that the platform lost', () => {
+  test('are UNKNOWN once they were not seen for two minutes and the lag, not before', async ({
+    expect,
+  }) => {
+    const deps = await withJobs({ state: 'RUNNING', ref: 'ref-1' });
+    await deps.clock.advance(120_000 + 5_000 - 1);
+    await sync(deps, { full: true });
+    expect((await jobNow(deps)).state).toBe('RUNNING');
+    await deps.clock.advance(1);
+    await sync(deps, { full: true });
+    expect(await jobNow(deps)).toMatchObject({
+      state: 'UNKNOWN',
+      live: true,
+      active: true,
+      missedAt: START + 125_000,
+      cause: { code: 'lost' },
+    });
+  });
+
+  test('are only looked for by a full pass', async ({ expect }) => {
+    const deps = await withJobs({ state: 'RUNNING', ref: 'ref-1' });
+    await deps.clock.advance(DAY);
+    await sync(deps);
+    expect((await jobNow(deps)).state).toBe('RUNNING');
+  });
+
+  test('are not lost when the platform finds them by id, though its list is silent', async ({
+    expect,
+  }) => {
+    const deps = await withJobs({ state: 'RUNNING', ref: 'ref-1' });
+    await deps.clock.advance(DAY);
+    silentList(deps, anObservation({ state: 'SUCCEEDED' }));
+    await sync(deps, { full: true });
+    expect((await jobNow(deps)).state).toBe('SUCCEEDED');
+  });
+
+  test('move again when they are seen again', async ({ expect }) => {
+    const deps = await withLostJob();
+    deps.platform.observations = [anObservation({ state: 'RUNNING' })];
+    await sync(deps);
+    const job = await jobNow(deps);
+    expect(job).toMatchObject({ state: 'RUNNING', missedAt: null });
+    deps.platform.observations = [anObservation({ state: 'SUCCEEDED' })];
+    await sync(deps);
+    expect((await jobNow(deps)).state).toBe('SUCCEEDED');
+  });
+
+  test('are FAILED after seven days, not before', async ({ expect }) => {
+    const deps = await withLostJob();
+    await deps.clock.advance(7 * DAY - 1);
+    await sync(deps, { full: true });
+    expect((await jobNow(deps)).state).toBe('UNKNOWN');
+    await deps.clock.advance(1);
+    await sync(deps, { full: true });
+    expect(await jobNow(deps)).toMatchObject({
+      state: 'FAILED',
+      cause: { code: 'lost', message: 'Lost by the platform: not seen for 7 days.' },
+    });
+  });
+
+  test('count as moves, and the place that comes free wakes the drainer', async ({ expect }) => {
+    const deps = await withJobs({ state: 'RUNNING', ref: 'ref-1' });
+    await deps.clock.advance(125_000);
+    const lost = await sync(deps, { full: true });
+    expect([lost.moved, lost.groups, deps.queue.take()]).toEqual([1, new Set(['group']), []]);
+    await deps.clock.advance(7 * DAY);
+    expect((await sync(deps, { full: true })).moved).toBe(1);
+    expect(deps.queue.take()).toEqual([{ kind: 'drain', lane: LANE }]);
+  });
+
+  test('a job that was never on its platform is not looked for', async ({ expect }) => {
+    const deps = await withJobs({ state: 'SUBMITTING' });
+    await deps.clock.advance(DAY);
+    await sync(deps, { full: true });
+    expect((await jobNow(deps)).state).toBe('SUBMITTING');
+  });
+});
+
+function sync(deps: TestDeps, options: Partial<SyncOptions> = {}) {
+  return syncLane(deps, LANE, { full: false, wake: 'message', ...options });
+}
+
+async function withJobs(...jobs: readonly Partial<JobDoc>[]): Promise<TestDeps> {
+  const deps = coreDeps();
+  await saved(deps, 'lanes', aLane());
+  for (const job of jobs) await saved(deps, 'jobs', aJob(job));
+  return deps;
+}
+
+async function withLostJob(): Promise<TestDeps> {
+  const deps = await withJobs({ state: 'RUNNING', ref: 'ref-1' });
+  await deps.clock.advance(125_000);
+  await sync(deps, { full: true });
+  return deps;
+}
+
+// The list shows nothing, the look-up by id shows this.
+function silentList(deps: TestDeps, seen: Observation): void {
+  deps.platform.pageSize = 0;
+  deps.platform.list = async () => ({ items: [], next: null });
+  deps.platform.observations = [seen];
+}

@@ -1,0 +1,115 @@
+import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, test } from 'vitest';
+import {
+  dataDirAt,
+  keepToken,
+  makeDataDir,
+  removeServeFile,
+  writeServeFile,
+} from '../../../../functions/embedded/data-dir.ts';
+import { aTemporaryDirectory } from '../../../doubles/layer-upload.ts';
+
+describe('data directory', () => {
+  test('naming its places makes nothing', async ({ expect }) => {
+    const parent = await aTemporaryDirectory();
+    const dir = dataDirAt(join(parent, 'home'));
+    expect(dir.database).toBe(join(parent, 'home', 'service.db'));
+    expect(await readdir(parent)).toEqual([]);
+  });
+
+  test('all its places are inside it, and none is another', ({ expect }) => {
+    const { path, ...places } = dataDirAt('/data');
+    const named = Object.values(places);
+    expect(named.every((place) => place.startsWith(`${path}/`))).toBe(true);
+    expect(new Set(named).size).toBe(named.length);
+  });
+
+  test('is made with its parents, for its owner alone', async ({ expect }) => {
+    const dir = await makeDataDir(join(await aTemporaryDirectory(), 'deep', 'home'));
+    expect(await modeOf(dir.path)).toBe(0o700);
+  });
+
+  test('one that is there is kept', async ({ expect }) => {
+    const path = join(await aTemporaryDirectory(), 'home');
+    await writeFile(join((await makeDataDir(path)).path, 'kept'), 'x');
+    await makeDataDir(path);
+    expect(await readdir(path)).toEqual(['kept']);
+  });
+
+  test('where none can be made, the refusal names the place and the settings', async ({
+    expect,
+  }) => {
+    const file = join(await aTemporaryDirectory(), 'file');
+    await writeFile(file, '');
+    await expect(makeDataDir(join(file, 'home'))).rejects.toMatchObject({
+      code: 'DATA_DIR_UNUSABLE',
+      message: expect.stringContaining(file),
+      hint: expect.stringMatching(/--data_dir.*CALIBAN_HOME/),
+    });
+  });
+});
+
+describe('token of a data directory', () => {
+  test('a new one is made once, shown once, and readable by its owner alone', async ({
+    expect,
+  }) => {
+    const dir = await makeDataDir(await aTemporaryDirectory());
+    const first = await keepToken(dir, null);
+    expect(first).toEqual({ token: expect.stringMatching(/^[\w-]{43}$/), isNew: true });
+    expect(await modeOf(dir.tokenFile)).toBe(0o600);
+    expect(await keepToken(dir, null)).toEqual({ token: first.token, isNew: false });
+  });
+
+  test('two directories have two tokens', async ({ expect }) => {
+    const tokens = await Promise.all(
+      [1, 2].map(async () => keepToken(await makeDataDir(await aTemporaryDirectory()), null)),
+    );
+    expect(tokens[0]?.token).not.toBe(tokens[1]?.token);
+  });
+
+  test('a given one replaces what was there, and is not shown', async ({ expect }) => {
+    const dir = await makeDataDir(await aTemporaryDirectory());
+    await keepToken(dir, null);
+    expect(await keepToken(dir, 'given')).toEqual({ token: 'given', isNew: false });
+    expect(await readFile(dir.tokenFile, 'utf8')).toBe('given\n');
+    expect(await keepToken(dir, null)).toEqual({ token: 'given', isNew: false });
+  });
+
+  test('a file that others can read is closed to them', async ({ expect }) => {
+    const dir = await makeDataDir(await aTemporaryDirectory());
+    await keepToken(dir, 'given');
+    await chmod(dir.tokenFile, 0o644);
+    await keepToken(dir, null);
+    expect(await modeOf(dir.tokenFile)).toBe(0o600);
+  });
+});
+
+describe('serve file', () => {
+  test('says who serves and where, and leaves no draft behind', async ({ expect }) => {
+    const dir = await makeDataDir(await aTemporaryDirectory());
+    await writeServeFile(dir, { instance: 'one', address: 'http://127.0.0.1:1' });
+    await writeServeFile(dir, { instance: 'two', address: 'http://127.0.0.1:2' });
+    expect(JSON.parse(await readFile(dir.serveFile, 'utf8'))).toEqual({
+      schemaVersion: 1,
+      instance: 'two',
+      address: 'http://127.0.0.1:2',
+      tokenFile: dir.tokenFile,
+      pid: process.pid,
+    });
+    expect(await readdir(dir.path)).toEqual(['serve.json']);
+    expect(await modeOf(dir.serveFile)).toBe(0o600);
+  });
+
+  test('is taken back, also when it is gone', async ({ expect }) => {
+    const dir = await makeDataDir(await aTemporaryDirectory());
+    await writeServeFile(dir, { instance: 'one', address: 'http://127.0.0.1:1' });
+    await removeServeFile(dir);
+    await removeServeFile(dir);
+    expect(await readdir(dir.path)).toEqual([]);
+  });
+});
+
+async function modeOf(path: string): Promise<number> {
+  return (await stat(path)).mode & 0o777;
+}
