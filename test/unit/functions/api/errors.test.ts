@@ -138,7 +138,7 @@ test('a body that breaks off is no defect of the service', async ({ expect }) =>
 
 test('a defect is logged with its stack and shown to nobody', async ({ expect }) => {
   const bench = createApiBench();
-  bench.builder.planned = () => {
+  bench.builder.onPlan = async () => {
     throw new TypeError('secret detail');
   };
   const spec = aSpec({ dependencies: { ...aSpec().dependencies, apt: ['git'] } });

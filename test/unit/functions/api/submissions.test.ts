@@ -94,7 +94,7 @@ test('a submission whose dependencies cannot be prepared says why, and is over',
   expect,
 }) => {
   const bench = createApiBench();
-  bench.builder.planned = () => ({ key: 'deps-1', ready: false });
+  bench.builder.onPlan = async () => ({ key: 'deps-1', ready: false });
   bench.builder.poll = async () => ({
     state: 'failed',
     message: 'No matching distribution for torhc.',
@@ -163,7 +163,7 @@ test('a plan says of the environment what is known', async ({ expect }) => {
     const answer = await bench.send('/v1/plans', { json: aSpec({ dependencies }) });
     return planView.parse(await answer.json());
   };
-  bench.builder.planned = () => {
+  bench.builder.onPlan = async () => {
     throw new Error('asked before the bytes are here');
   };
   const before = await plan();
@@ -172,12 +172,12 @@ test('a plan says of the environment what is known', async ({ expect }) => {
   expect(before.image.message).toContain('requirements.txt');
   expect(before.image.message).toContain('not uploaded yet');
   bench.layers.addVerified(dependencies.layer);
-  bench.builder.planned = () => ({ key: 'key-1', ready: false });
+  bench.builder.onPlan = async () => ({ key: 'key-1', ready: false });
   expect((await plan()).image).toEqual({
     action: 'build',
     message: 'Prepares requirements.txt (key-1).',
   });
-  bench.builder.planned = () => ({ key: 'key-1', ready: true });
+  bench.builder.onPlan = async () => ({ key: 'key-1', ready: true });
   expect((await plan()).image.action).toBe('cached');
 });
 
