@@ -138,7 +138,11 @@ describe('outbox loop', () => {
     await run.woken();
     await run.deps.clock.advance(3_600_000);
     expect(run.handled).toHaveLength(10);
-    expect(await run.row('a')).toMatchObject({ parked: true, attempts: 10 });
+    expect(await run.row('a')).toMatchObject({
+      parked: true,
+      attempts: 10,
+      lastError: 'Error: poison',
+    });
     expect(run.deps.logged.at(-1)).toBe('message parked');
   });
 

@@ -83,6 +83,15 @@ describe('counts by state', () => {
     expect((await countsOf(deps, scope)).settled).toBe(false);
   });
 
+  test('nor is one that comes while old counts are replaced', async ({ expect }) => {
+    const deps = await withJobs('RUNNING');
+    await countsOf(deps, scope);
+    await saved(deps, 'jobs', aJob({ groupId, state: 'SUCCEEDED' }));
+    await deps.clock.advance(deps.timing.countsMs);
+    await countsWhileAccepted(deps);
+    expect((await countsOf(deps, scope)).settled).toBe(false);
+  });
+
   test('a recount that loses to an acceptance tells what it counted, not nothing', async ({
     expect,
   }) => {
