@@ -5,7 +5,11 @@ export default defineConfig({
   test: {
     env: { METADATA_SERVER_DETECTION: 'none', NO_COLOR: '1' },
     projects: [
-      { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
+      // Unit tests share no state but modules: one context for all halves their time.
+      {
+        extends: true,
+        test: { name: 'unit', include: ['test/unit/**/*.test.ts'], isolate: false },
+      },
       {
         extends: true,
         test: { name: 'adapters', include: ['test/adapters/**/*.test.ts'], testTimeout: 30_000 },

@@ -155,7 +155,7 @@ function submissionOf(parts: {
 export function environmentOf(spec: SubmissionSpec): SubmissionDoc['environment'] {
   const made = spec.image === null ? JSON.stringify(spec.dependencies) : spec.image;
   return {
-    id: hashOf('environment', spec.mode, made).slice(0, 8),
+    id: hashOf('environment', spec.mode, made).slice(0, 20),
     mode: spec.mode,
     path: spec.source.path,
     extraDirs: spec.source.extraDirs,

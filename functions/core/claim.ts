@@ -1,4 +1,5 @@
 import type { Cause } from '../../shared/jobs/cause.ts';
+import { isTerminal } from '../../shared/jobs/job-state.ts';
 import type { Claim, JobDoc, SubmissionDoc } from '../ports/documents.ts';
 import { type Observation, type Platform, PlatformRefusal } from '../ports/platform.ts';
 import { put, StaleVersion, type Stored } from '../ports/store.ts';
@@ -18,8 +19,8 @@ export type SubmitOutcome =
   | { readonly kind: 'busy'; readonly untilMs: number };
 
 /**
- * Claims QUEUED jobs, all in one commit: compare-and-set on each job's version, so that of two drainers one gets a job. Returns
- * the jobs as claimed; none when any of them changed meanwhile.
+ * Claims QUEUED jobs, in one commit where it can: compare-and-set on each job's version, so that of two drainers one gets a job.
+ * Returns the jobs as claimed, without those that changed meanwhile.
  */
 export async function claimJobs(
   deps: CoreDeps,
@@ -32,13 +33,24 @@ export async function claimJobs(
       claimed.map(({ job, value }) => put(job.key, value, { version: job.version })),
     );
   } catch (error) {
-    if (error instanceof StaleVersion) return [];
-    throw error;
+    if (!(error instanceof StaleVersion)) throw error;
+    return jobs.length === 1 ? [] : claimOneByOne(deps, holder, jobs);
   }
   const stored = await deps.store.get(claimed.map(({ job }) => job.key));
   return stored
     .filter((job) => job !== undefined && job.value.claim?.holder === holder)
     .filter((job) => job !== undefined);
+}
+
+// One of them changed meanwhile: the others are still ours to claim.
+async function claimOneByOne(
+  deps: CoreDeps,
+  holder: string,
+  jobs: readonly Stored<'jobs'>[],
+): Promise<Stored<'jobs'>[]> {
+  const claimed: Stored<'jobs'>[] = [];
+  for (const job of jobs) claimed.push(...(await claimJobs(deps, holder, [job])));
+  return claimed;
 }
 
 function claimedJob(deps: CoreDeps, holder: string, job: JobDoc): JobDoc {
@@ -169,7 +181,12 @@ export async function recoverClaims(deps: CoreDeps, lane: string, holder: string
   );
   let settled = 0;
   for (const job of stuck.items) {
-    if (await recoverClaim(deps, job, holder)) settled++;
+    try {
+      if (await recoverClaim(deps, job, holder)) settled++;
+    } catch (error) {
+      // The others must not wait for it; its claim is up again after the next grace.
+      deps.log.warn({ jobId: job.value.id, error: String(error) }, 'cannot find out about a claim');
+    }
   }
   return settled;
 }
@@ -227,21 +244,28 @@ async function settleRecovered(
     const after =
       adopted === undefined
         ? putBack(job.value, now, NOTHING_MADE)
-        : moved(
-            job.value,
-            {
-              to: 'SUBMITTED',
-              at: now,
-              cause: {
-                code: 'adopted',
-                message: `Found on ${job.value.platform} as ${adopted.ref}.`,
-              },
-            },
-            { ref: adopted.ref },
-          );
+        : adoptedJob(job.value, now, adopted);
     await deps.store.commit([put(job.key, after, { version: job.version })]);
     return true;
   });
+}
+
+// What it is by now is what it becomes: one that ended long ago may show in no list any more.
+function adoptedJob(job: JobDoc, now: number, found: Observation): JobDoc {
+  const cause: Cause = {
+    code: 'adopted',
+    message: `Found on ${job.platform} as ${found.ref}. ${found.cause.message}`,
+  };
+  return moved(
+    job,
+    { to: found.state, at: now, cause: isTerminal(found.state) ? found.cause : cause },
+    {
+      ref: found.ref,
+      startedAt: found.startedAt,
+      exitCode: found.exitCode,
+      ...(found.finishedAt === null ? {} : { finishedAt: found.finishedAt }),
+    },
+  );
 }
 
 // Of several the oldest is kept; sync cancels the others and says so.

@@ -78,7 +78,6 @@ async function drainStep(deps: CoreDeps, slice: Slice): Promise<Step> {
   const served = serve(waiting, slice.lease.times, places);
   if (served.jobs.length === 0) return nothingDue(deps, slice);
   slice.lease.times = served.times;
-  slice.spent += served.jobs.length;
   await submitJobs(deps, slice, served.jobs);
   return { kind: 'go' };
 }
@@ -170,8 +169,9 @@ async function submitJobs(
 ): Promise<void> {
   const submissions = new Map(slice.open.submissions.map(({ value }) => [value.id, value]));
   const claimed = await claimJobs(deps, slice.lease.holder, jobs);
+  slice.spent += claimed.length;
   // Someone else moved one of them: what we hold is old.
-  if (claimed.length === 0) slice.open = { at: Number.NEGATIVE_INFINITY, submissions: [] };
+  if (claimed.length < jobs.length) slice.open = { at: Number.NEGATIVE_INFINITY, submissions: [] };
   for (let from = 0; from < claimed.length; from += PARALLEL) {
     await Promise.all(
       claimed.slice(from, from + PARALLEL).map(async (job) => {

@@ -25,7 +25,8 @@ const WEIGHT = 1;
  */
 export function serve(waiting: readonly Waiting[], before: VirtualTimes, places: number): Served {
   const times = enter(waiting, before);
-  const queues = queuesByPrincipal(waiting);
+  // Of equals whoever is new to the lane goes first: a colleague's single job is next.
+  const queues = queuesByPrincipal(newcomersFirst(waiting, before));
   const jobs: Stored<'jobs'>[] = [];
   while (jobs.length < places) {
     const next = leastServed(queues, times);
@@ -49,6 +50,11 @@ function enter(waiting: readonly Waiting[], before: VirtualTimes): Record<string
   for (const principal of principals)
     times[principal] = Math.max(before[principal] ?? minimum, minimum) - minimum;
   return times;
+}
+
+function newcomersFirst(waiting: readonly Waiting[], before: VirtualTimes): readonly Waiting[] {
+  const isNew = ({ submission }: Waiting) => before[submission.principal] === undefined;
+  return [...waiting.filter(isNew), ...waiting.filter((each) => !isNew(each))];
 }
 
 function queuesByPrincipal(waiting: readonly Waiting[]): Map<string, Stored<'jobs'>[]> {

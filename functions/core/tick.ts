@@ -15,11 +15,13 @@ const LEFTOVERS = 200;
  * one machine every few seconds. Idempotent.
  */
 export async function tick(deps: CoreDeps): Promise<void> {
-  if (deps.queue.keepsMessages) await publishLeftovers(deps);
+  // Where rows stay the messages none can be lost, and repeating them would only add to what waits.
+  const mayLose = deps.queue.keepsMessages;
+  if (mayLose) await publishLeftovers(deps);
   for await (const lane of everyOf(deps, 'lanes', {})) {
     if (lane.value.leaseUntil <= deps.clock.now()) await wakeLane(deps, lane.value.id);
   }
-  await repair(deps);
+  if (mayLose) await repair(deps);
 }
 
 async function publishLeftovers(deps: CoreDeps): Promise<void> {

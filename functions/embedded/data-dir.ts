@@ -53,14 +53,30 @@ export async function keepToken(
   dir: DataDir,
   given: string | null,
 ): Promise<{ readonly token: string; readonly isNew: boolean }> {
-  const before = await readFile(dir.tokenFile, 'utf8').then(
-    (text) => text.trim(),
-    () => '',
-  );
+  const before = await readToken(dir.tokenFile);
   const token = given ?? (before === '' ? randomBytes(32).toString('base64url') : before);
-  if (token !== before) await writeFile(dir.tokenFile, `${token}\n`, { mode: 0o600 });
+  if (token !== before) await replacePrivate(dir.tokenFile, `${token}\n`);
   await chmod(dir.tokenFile, 0o600);
   return { token, isNew: token !== before && given === null };
+}
+
+async function readToken(path: string): Promise<string> {
+  try {
+    return (await readFile(path, 'utf8')).trim();
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return '';
+    throw new AppError('DATA_DIR_UNUSABLE', `Cannot read the token in ${path}: ${String(error)}.`, {
+      hint: 'Give the file back to your user, or remove it to get a new token.',
+      cause: error,
+    });
+  }
+}
+
+// By rename, for its owner alone: a reader sees all or nothing.
+async function replacePrivate(path: string, text: string): Promise<void> {
+  const draft = `${path}.${process.pid}`;
+  await writeFile(draft, text, { mode: 0o600 });
+  await rename(draft, path);
 }
 
 /** Says who serves and where; by rename, so that a reader sees all or nothing. */
@@ -68,10 +84,8 @@ export async function writeServeFile(
   dir: DataDir,
   serve: { readonly instance: string; readonly address: string },
 ): Promise<void> {
-  const draft = `${dir.serveFile}.${process.pid}`;
   const content = { schemaVersion: 1, ...serve, tokenFile: dir.tokenFile, pid: process.pid };
-  await writeFile(draft, `${JSON.stringify(content)}\n`, { mode: 0o600 });
-  await rename(draft, dir.serveFile);
+  await replacePrivate(dir.serveFile, `${JSON.stringify(content)}\n`);
 }
 
 /** Takes the word back. */

@@ -21,8 +21,8 @@ export function createSyncLoop(deps: CoreDeps, lane: string, freed: () => void):
 
   async function pass(): Promise<void> {
     const full = deps.clock.now() >= fullAt;
-    if (full) fullAt = deps.clock.now() + FULL_EVERY_MS;
     const { moved, groups } = await syncLane(deps, lane, { full, wake: 'caller' });
+    if (full) fullAt = deps.clock.now() + FULL_EVERY_MS;
     if (moved > 0) freed();
     for (const id of groups) await countsOf(deps, { kind: 'group', id });
   }

@@ -6,11 +6,12 @@ import type { ApiEnv } from '../api-host.ts';
 
 /**
  * Answers DEADLINE_EXCEEDED when a request is not answered in time; the head of a stream is its answer. Layer bytes (PUT)
- * have longer. What the request began may still take effect: every request can be repeated.
+ * and their verification have longer. What the request began may still take effect: every request can be repeated.
  */
 export function deadline(clock: Clock): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
-    const limitMs = c.req.method === 'PUT' ? LIMITS.uploadMs : LIMITS.requestMs;
+    const longer = c.req.method === 'PUT' || c.req.path.endsWith('/complete');
+    const limitMs = longer ? LIMITS.uploadMs : LIMITS.requestMs;
     const answered = new AbortController();
     const late = clock.sleep(limitMs, answered.signal).then(() => {
       throw new AppError('DEADLINE_EXCEEDED', `No answer within ${limitMs / 1_000} seconds.`, {

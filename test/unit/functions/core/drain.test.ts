@@ -169,7 +169,7 @@ describe('drain', () => {
     deps.platform.observations = [anObservation({ jobId: 'ada-0', ref: 'made-before' })];
     await drainLane(deps, LANE);
     expect(deps.platform.submitted).toEqual([]);
-    expect(await jobNow(deps, 'ada-0')).toMatchObject({ state: 'SUBMITTED', ref: 'made-before' });
+    expect(await jobNow(deps, 'ada-0')).toMatchObject({ state: 'RUNNING', ref: 'made-before' });
   });
 
   test('a slice that breaks off gives the lane back', async ({ expect }) => {
