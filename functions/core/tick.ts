@@ -1,5 +1,5 @@
 import type { Message } from '../ports/message.ts';
-import { put, StaleVersion } from '../ports/store.ts';
+import { put, StaleVersion, type Stored } from '../ports/store.ts';
 import type { CoreDeps } from './deps.ts';
 import { repairExpansion } from './expand.ts';
 import { commitAndPublish, publishRows } from './outbox.ts';
@@ -41,23 +41,31 @@ async function wakeLane(deps: CoreDeps, lane: string): Promise<void> {
   const due = await deps.store.list(
     'jobsOfLaneByState',
     { lane, state: 'QUEUED', atMost: now },
-    { limit: 1 },
+    { limit: REPAIRS },
   );
   const stuck = await deps.store.list(
     'stuckClaims',
     { lane, state: 'SUBMITTING', atMost: now },
     { limit: 1 },
   );
-  const waiting = due.items[0];
-  if (waiting !== undefined) await reopen(deps, waiting.value.submissionId);
-  if (waiting === undefined && stuck.items.length === 0) return;
-  await commitAndPublish(deps, [], [{ message: { kind: 'drain', lane } }]);
+  if (due.items.length === 0 && stuck.items.length === 0) return;
+  const messages: Message[] = [{ kind: 'drain', lane }];
+  for (const submissionId of new Set(due.items.map(({ value }) => value.submissionId))) {
+    const submission = await getOne(deps, 'submissions', submissionId);
+    if (submission === undefined) continue;
+    // A chunk that was being written while its submission ended: nobody else will end its jobs.
+    if (submission.value.ending === 'done') messages.push({ kind: 'stop', submissionId });
+    else await reopen(deps, submission);
+  }
+  await commitAndPublish(
+    deps,
+    [],
+    messages.map((message) => ({ message })),
+  );
 }
 
 // A job that came back to waiting after its submission was closed for the drainer.
-async function reopen(deps: CoreDeps, submissionId: string): Promise<void> {
-  const stored = await getOne(deps, 'submissions', submissionId);
-  if (stored === undefined) return;
+async function reopen(deps: CoreDeps, stored: Stored<'submissions'>): Promise<void> {
   const { openLane, imageState, ending, lane } = stored.value;
   if (openLane !== null || imageState !== 'ready' || ending !== 'none') return;
   try {
