@@ -8,8 +8,8 @@ import { describe, type ExpectStatic, test } from 'vitest';
 import {
   type DiskLayerStore,
   openDiskLayerStore,
-} from '../../functions/adapters/local/disk-layer-store.ts';
-import { type LayerDisk, layerDisk } from '../../functions/adapters/local/layer-disk.ts';
+} from '../../functions/adapters/local/layers/disk-layer-store.ts';
+import { type LayerDisk, layerDisk } from '../../functions/adapters/local/layers/layer-disk.ts';
 import { CONTRACT_LIMITS } from '../contract/layer-store.ts';
 import { type Fault, faultyLayerDisk } from '../doubles/faulty-layer-disk.ts';
 import { aTemporaryDirectory, inPieces, sendBlob } from '../doubles/layer-upload.ts';

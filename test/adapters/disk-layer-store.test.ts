@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'vitest';
-import { openDiskLayerStore } from '../../functions/adapters/local/disk-layer-store.ts';
+import { openDiskLayerStore } from '../../functions/adapters/local/layers/disk-layer-store.ts';
 import { CONTRACT_LIMITS, layerStoreContract } from '../contract/layer-store.ts';
 import { uploadSinkContract } from '../contract/upload-sink.ts';
 import { aTemporaryDirectory, filesBelow, inPieces, sendBlob } from '../doubles/layer-upload.ts';

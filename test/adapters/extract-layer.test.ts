@@ -13,7 +13,7 @@ import {
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, test } from 'vitest';
-import { extractLayer } from '../../functions/adapters/local/extract-layer.ts';
+import { extractLayer } from '../../functions/adapters/local/layers/extract-layer.ts';
 import { HONEST_ARCHIVES, HOSTILE_ARCHIVES } from '../contract/archives.ts';
 import { aTemporaryDirectory, filesBelow, inPieces } from '../doubles/layer-upload.ts';
 import { aDirectory, aFile, aHardlink, aSymlink, aTar } from '../doubles/tar-builder.ts';

@@ -4,9 +4,9 @@ import { chmod, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, test } from 'vitest';
-import type { ProcessPlatformOptions } from '../../functions/adapters/local/process-platform.ts';
+import type { ProcessPlatformOptions } from '../../functions/adapters/local/process/process-platform.ts';
+import { SUPERVISOR_SCRIPT } from '../../functions/adapters/local/process/supervisor.ts';
 import { createInterpreterResolver } from '../../functions/adapters/local/python.ts';
-import { SUPERVISOR_SCRIPT } from '../../functions/adapters/local/supervisor.ts';
 import { type PlatformJob, PlatformRefusal } from '../../functions/ports/platform.ts';
 import { aJob, eventually, terminal, wholeLog } from '../contract/platform.ts';
 import {

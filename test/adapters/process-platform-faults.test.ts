@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, test } from 'vitest';
-import { createProcessTable } from '../../functions/adapters/local/process-table.ts';
+import { createProcessTable } from '../../functions/adapters/local/process/process-table.ts';
 import type { Platform } from '../../functions/ports/platform.ts';
 import { aJob, eventually, terminal, wholeLog } from '../contract/platform.ts';
 import { submitCounted, timesRun } from '../fixtures/counted-jobs.ts';

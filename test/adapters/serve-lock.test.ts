@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'vitest';
-import { acquireServeLock } from '../../functions/adapters/local/serve-lock.ts';
+import { acquireServeLock } from '../../functions/adapters/local/sqlite/serve-lock.ts';
 import { startChild } from './child-process.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 

@@ -1,6 +1,9 @@
 import { setTimeout } from 'node:timers/promises';
-import { acquireServeLock } from '../../functions/adapters/local/serve-lock.ts';
-import { openSqliteStore, type SqliteStore } from '../../functions/adapters/local/sqlite-store.ts';
+import { acquireServeLock } from '../../functions/adapters/local/sqlite/serve-lock.ts';
+import {
+  openSqliteStore,
+  type SqliteStore,
+} from '../../functions/adapters/local/sqlite/sqlite-store.ts';
 import type { Clock } from '../../functions/ports/runtime.ts';
 import { type Key, put, StaleVersion, type Write } from '../../functions/ports/store.ts';
 import { aDocument } from '../contract/store-documents.ts';

@@ -2,8 +2,11 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, type TestContext, test } from 'vitest';
-import { countSql, listSql } from '../../functions/adapters/local/sqlite-queries.ts';
-import { openSqliteStore, type SqliteStore } from '../../functions/adapters/local/sqlite-store.ts';
+import { countSql, listSql } from '../../functions/adapters/local/sqlite/sqlite-queries.ts';
+import {
+  openSqliteStore,
+  type SqliteStore,
+} from '../../functions/adapters/local/sqlite/sqlite-store.ts';
 import { QUERIES, type QueryName, type QuerySpec } from '../../functions/ports/queries.ts';
 import { type Key, put } from '../../functions/ports/store.ts';
 import { aDocument } from '../contract/store-documents.ts';

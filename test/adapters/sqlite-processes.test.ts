@@ -1,7 +1,10 @@
 import { chmodSync, existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'vitest';
-import { openSqliteStore, type SqliteStore } from '../../functions/adapters/local/sqlite-store.ts';
+import {
+  openSqliteStore,
+  type SqliteStore,
+} from '../../functions/adapters/local/sqlite/sqlite-store.ts';
 import { type Key, put } from '../../functions/ports/store.ts';
 import { aDocument } from '../contract/store-documents.ts';
 import { createTestClock } from '../contract/test-clock.ts';

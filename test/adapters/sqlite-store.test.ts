@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { openSqliteStore } from '../../functions/adapters/local/sqlite-store.ts';
+import { openSqliteStore } from '../../functions/adapters/local/sqlite/sqlite-store.ts';
 import { storeContract } from '../contract/store.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 

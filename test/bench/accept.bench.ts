@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openSqliteStore } from '../../functions/adapters/local/sqlite-store.ts';
+import { openSqliteStore } from '../../functions/adapters/local/sqlite/sqlite-store.ts';
 import { createWakeQueue } from '../../functions/adapters/local/wake-queue.ts';
 import { createMemoryLayerStore } from '../../functions/adapters/memory/memory-layer-store.ts';
 import { accept } from '../../functions/core/accept.ts';

@@ -1,4 +1,4 @@
-import type { LayerDisk } from '../../functions/adapters/local/layer-disk.ts';
+import type { LayerDisk } from '../../functions/adapters/local/layers/layer-disk.ts';
 
 /** What happens instead of the n-th change of the disk. */
 export interface Fault {

@@ -1,4 +1,4 @@
-import { openDiskLayerStore } from '../../functions/adapters/local/disk-layer-store.ts';
+import { openDiskLayerStore } from '../../functions/adapters/local/layers/disk-layer-store.ts';
 import { MANY_LAYERS } from './many-layers.ts';
 
 const MEBIBYTE = 1024 * 1024;

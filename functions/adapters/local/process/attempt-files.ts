@@ -1,0 +1,161 @@
+import { createHash } from 'node:crypto';
+import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { orAbsent, replaceFile, syncDirectory, systemCode, writeSynced } from '../durable-file.ts';
+import {
+  type AttemptEnd,
+  type AttemptSpec,
+  type AttemptStart,
+  parseEnd,
+  parseExit,
+  parseSpec,
+  parseStart,
+} from './attempt-record.ts';
+
+const NEVER = 'never\n';
+
+/**
+ * The files of attempts: `attempts/<2 hex>/<ref>/` each, and an empty `live/<ref>` while the service has to look at it.
+ * A ref is `<job id>.<attempt>`. In an attempt's directory: `spec.json` (what to run), `started` (who may start it, created once),
+ * `stop` (its end was asked for), `log`, `exit.json` (the supervisor's word), `end.json` (ours, never changed), `work/`.
+ */
+export interface AttemptFiles {
+  directory(ref: string): string;
+  /** False when the attempt is there already, or when `mayStill` says no at the last moment: nothing was made. */
+  create(spec: AttemptSpec, mayStill: () => boolean): Promise<boolean>;
+  exists(ref: string): Promise<boolean>;
+  readSpec(ref: string): Promise<AttemptSpec | null>;
+  /** Creates `started` in the supervisor's place, so that it never starts; false when it was created before. */
+  forbidStart(ref: string): Promise<boolean>;
+  readStart(ref: string): Promise<AttemptStart | null>;
+  requestStop(ref: string): Promise<void>;
+  isStopRequested(ref: string): Promise<boolean>;
+  readExit(ref: string): Promise<{ readonly exitCode: number; readonly at: number } | null>;
+  readEnd(ref: string): Promise<AttemptEnd | null>;
+  writeEnd(ref: string, end: AttemptEnd): Promise<void>;
+  /** Refs of all attempts of a job, in the order of their numbers. */
+  attemptsOf(jobId: string): Promise<readonly string[]>;
+  live(): Promise<readonly string[]>;
+  markLive(ref: string): Promise<void>;
+  /** Takes it out of `live`. */
+  retire(ref: string): Promise<void>;
+}
+
+/** Opens the files below a directory; what a crash left half made is removed. */
+export async function openAttemptFiles(dir: string): Promise<AttemptFiles> {
+  const temporaries = join(dir, 'tmp');
+  const liveDir = join(dir, 'live');
+  await rm(temporaries, { recursive: true, force: true });
+  for (const path of [temporaries, liveDir, join(dir, 'attempts')]) {
+    await mkdir(path, { recursive: true });
+  }
+  const bucket = (jobId: string) => join(dir, 'attempts', bucketName(jobId));
+  const directory = (ref: string) => attemptDirectory(dir, ref);
+  const text = (ref: string, file: string) =>
+    orAbsent(readFile(join(directory(ref), file), 'utf8'));
+  const markLive = (ref: string) => writeFile(join(liveDir, ref), '');
+  let made = 0;
+
+  async function create(spec: AttemptSpec, mayStill: () => boolean): Promise<boolean> {
+    const ref = refOf(spec.job);
+    made += 1;
+    const temporary = join(temporaries, `${ref}.${made}`);
+    const home = bucket(spec.job.jobId);
+    await mkdir(temporary);
+    await writeSynced(join(temporary, 'spec.json'), JSON.stringify(spec));
+    const isNewBucket = (await mkdir(home, { recursive: true })) !== undefined;
+    await markLive(ref);
+    const placed = mayStill() && (await place(temporary, directory(ref)));
+    if (!placed) {
+      await rm(temporary, { recursive: true, force: true });
+      return false;
+    }
+    const changed = [home, liveDir, ...(isNewBucket ? [join(dir, 'attempts')] : [])];
+    await Promise.all(changed.map(syncDirectory));
+    return true;
+  }
+
+  return {
+    directory,
+    create,
+    exists: async (ref) => (await orAbsent(stat(directory(ref)))) !== null,
+    readSpec: async (ref) => parseSpec(await text(ref, 'spec.json')),
+    forbidStart: (ref) => createOnce(join(directory(ref), 'started'), NEVER),
+    readStart: async (ref) => {
+      const content = await text(ref, 'started');
+      if (content === null) return null;
+      return parseStart(content, await modifiedAt(join(directory(ref), 'started')));
+    },
+    requestStop: async (ref) => {
+      await writeSynced(join(directory(ref), 'stop'), '');
+      await syncDirectory(directory(ref));
+    },
+    isStopRequested: async (ref) => (await text(ref, 'stop')) !== null,
+    readExit: async (ref) => {
+      const exitCode = parseExit(await text(ref, 'exit.json'));
+      if (exitCode === null) return null;
+      return { exitCode, at: await modifiedAt(join(directory(ref), 'exit.json')) };
+    },
+    readEnd: async (ref) => parseEnd(await text(ref, 'end.json')),
+    writeEnd: (ref, end) => replaceFile(join(directory(ref), 'end.json'), JSON.stringify(end)),
+    attemptsOf: async (jobId) => {
+      const names = (await orAbsent(readdir(bucket(jobId)))) ?? [];
+      const own = names.filter((name) => parseRef(name)?.jobId === jobId);
+      return own.toSorted((a, b) => (parseRef(a)?.attempt ?? 0) - (parseRef(b)?.attempt ?? 0));
+    },
+    live: async () => (await readdir(liveDir)).filter((name) => parseRef(name) !== null),
+    markLive,
+    retire: (ref) => rm(join(liveDir, ref), { force: true }),
+  };
+}
+
+/** The platform's name for an attempt. */
+export function refOf(job: { readonly jobId: string; readonly attempt: number }): string {
+  return `${job.jobId}.${job.attempt}`;
+}
+
+/** Job id and attempt of a ref, or null when it cannot be one of ours (it would make an unsafe file name). */
+export function parseRef(ref: string): { readonly jobId: string; readonly attempt: number } | null {
+  const [, jobId, attempt] = /^([A-Za-z0-9][A-Za-z0-9_-]{0,127})\.([1-9]\d{0,8})$/.exec(ref) ?? [];
+  return jobId === undefined ? null : { jobId, attempt: Number(attempt) };
+}
+
+// Hashed, because the jobs of one submission share the beginning of their ids.
+/** Where an attempt's files are, below the platform's directory. */
+export function attemptDirectory(dir: string, ref: string): string {
+  return join(dir, 'attempts', bucketName(ref.slice(0, ref.lastIndexOf('.'))), ref);
+}
+
+function bucketName(jobId: string): string {
+  return createHash('sha256').update(jobId).digest('hex').slice(0, 2);
+}
+
+async function place(temporary: string, final: string): Promise<boolean> {
+  try {
+    await rename(temporary, final);
+    return true;
+  } catch (error) {
+    const code = systemCode(error);
+    if (code === 'ENOTEMPTY' || code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+async function createOnce(path: string, text: string): Promise<boolean> {
+  try {
+    const file = await open(path, 'wx');
+    try {
+      await file.writeFile(text);
+    } finally {
+      await file.close();
+    }
+    return true;
+  } catch (error) {
+    if (systemCode(error) === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+async function modifiedAt(path: string): Promise<number> {
+  return Math.floor((await stat(path)).mtimeMs);
+}

@@ -1,0 +1,320 @@
+import type { Clock, Log } from '../../../ports/runtime.ts';
+import { type AttemptFiles, refOf } from './attempt-files.ts';
+import type { Launch } from './attempt-launch.ts';
+import type { AttemptEnd, AttemptSpec, AttemptStart } from './attempt-record.ts';
+import { type EndFacts, endOf } from './attempt-verdict.ts';
+import { jobMark } from './job-environment.ts';
+import { endGroupOf, isAlive, signalGroup } from './process-group.ts';
+import type { ProcessTable } from './process-table.ts';
+
+// How long `started` may stay without its words before its writer is taken for dead.
+const WORDLESS_MS = 5000;
+const STOP_POLL_MS = 50;
+
+/** One attempt that the service looks after. `starting` and `running` hold a slot. */
+export interface Attempt {
+  readonly ref: string;
+  readonly spec: AttemptSpec;
+  phase: 'waiting' | 'starting' | 'running' | 'ended';
+  start: AttemptStart | null;
+  end: AttemptEnd | null;
+  /** When this process learned of the end (ms); not before `end.finishedAt`. */
+  endSeenAt: number;
+  /** The supervisor was seen alive by this process, a moment ago. */
+  seenAlive: boolean;
+  /** Why nobody of ours will start it any more; null: somebody still may. */
+  abandoned: EndFacts['how'] | null;
+  stopping: Promise<void> | null;
+  checking: Promise<void>;
+}
+
+/** What the keeper works with. */
+export interface KeeperDeps {
+  readonly files: AttemptFiles;
+  readonly table: ProcessTable;
+  readonly launch: Launch;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly slots: number;
+  readonly graceMs: number;
+  readonly pollMs: number;
+  readonly onChange: (jobId: string) => void;
+}
+
+/** Starts, watches and ends attempts. All it knows is in files and in the process table. */
+export class AttemptKeeper {
+  readonly #deps: KeeperDeps;
+  readonly #attempts = new Map<string, Attempt>();
+  readonly #waiting = new Set<Attempt>();
+  readonly #underway = new Set<Promise<void>>();
+  readonly #closing = new AbortController();
+  #occupied = 0;
+  #isOpen = false;
+
+  constructor(deps: KeeperDeps) {
+    this.#deps = deps;
+  }
+
+  get attempts(): ReadonlyMap<string, Attempt> {
+    return this.#attempts;
+  }
+
+  /** Begins to start what waits, and to look at what runs. Before it, `track` only collects. */
+  open(): void {
+    this.#isOpen = true;
+    this.#fillSlots();
+    this.#inBackground('poll', this.#poll());
+  }
+
+  /** Starts nothing more, leaves running programs alone, and waits for what is under way. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    while (this.#underway.size > 0) await Promise.all(this.#underway);
+    for (const attempt of this.#attempts.values()) await attempt.checking;
+  }
+
+  /** Looks after an attempt from now on; nothing when it does already. */
+  async track(spec: AttemptSpec): Promise<Attempt> {
+    const ref = refOf(spec.job);
+    const known = this.#attempts.get(ref);
+    if (known !== undefined) return known;
+    const attempt = newAttempt(ref, spec);
+    this.#attempts.set(ref, attempt);
+    await this.#takeUp(attempt);
+    return attempt;
+  }
+
+  /** Drops an ended attempt; its files keep telling its end. */
+  async forget(attempt: Attempt): Promise<void> {
+    this.#attempts.delete(attempt.ref);
+    await this.#deps.files.retire(attempt.ref);
+  }
+
+  /** Looks again at what may have changed. What cannot be read now is tried again at the next look. */
+  refresh(attempt: Attempt): Promise<void> {
+    // One look after the other: an end is written once.
+    attempt.checking = attempt.checking
+      .then(() => (attempt.phase === 'ended' ? undefined : this.#check(attempt)))
+      .catch((error: unknown) => this.#warn(attempt.ref, error));
+    return attempt.checking;
+  }
+
+  /** Refreshes all that hold a slot. */
+  async refreshActive(): Promise<void> {
+    const active = [...this.#attempts.values()].filter((attempt) => holdsSlot(attempt.phase));
+    for (const attempt of active) await this.refresh(attempt);
+  }
+
+  /** Asks durably for the end of an attempt; nothing when it is over. Idempotent. */
+  async stop(attempt: Attempt): Promise<void> {
+    await this.refresh(attempt);
+    if (attempt.phase === 'ended') return;
+    attempt.stopping ??= this.#requestStop(attempt);
+    try {
+      await attempt.stopping;
+    } catch (error) {
+      attempt.stopping = null;
+      throw error;
+    }
+  }
+
+  async #poll(): Promise<void> {
+    for (;;) {
+      await this.#deps.clock.sleep(this.#deps.pollMs, this.#closing.signal);
+      await this.refreshActive();
+    }
+  }
+
+  async #takeUp(attempt: Attempt): Promise<void> {
+    const { files } = this.#deps;
+    const end = await files.readEnd(attempt.ref);
+    if (end !== null) return this.#settle(attempt, end);
+    const isStopped = await files.isStopRequested(attempt.ref);
+    if ((await files.readStart(attempt.ref)) !== null) this.#enter(attempt, 'starting');
+    else if (!isStopped) this.#waiting.add(attempt);
+    await this.refresh(attempt);
+    if (isStopped) await this.stop(attempt);
+    this.#fillSlots();
+  }
+
+  #fillSlots(): void {
+    for (const attempt of this.#waiting) {
+      const isFull = this.#occupied >= this.#deps.slots;
+      if (isFull || !this.#isOpen || this.#closing.signal.aborted) return;
+      this.#enter(attempt, 'starting');
+      this.#inBackground(attempt.ref, this.#begin(attempt));
+    }
+  }
+
+  #enter(attempt: Attempt, phase: Attempt['phase']): void {
+    const held = holdsSlot(attempt.phase);
+    attempt.phase = phase;
+    this.#occupied += Number(holdsSlot(phase)) - Number(held);
+    this.#waiting.delete(attempt);
+    if (phase === 'ended') this.#fillSlots();
+  }
+
+  async #begin(attempt: Attempt): Promise<void> {
+    const mayStill = () => attempt.phase === 'starting' && !this.#closing.signal.aborted;
+    try {
+      const child = await this.#deps.launch(attempt.spec.job, mayStill);
+      attempt.seenAlive = child !== null;
+      child?.once('exit', () => {
+        if (this.#closing.signal.aborted) return;
+        attempt.abandoned = { kind: 'supervisor-gone', rebooted: false };
+        this.#inBackground(attempt.ref, this.refresh(attempt));
+      });
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      attempt.abandoned = { kind: 'not-started', reason };
+      await this.refresh(attempt);
+    }
+  }
+
+  async #check(attempt: Attempt): Promise<void> {
+    const start = await this.#readStart(attempt);
+    if (start === null) return this.#ifAbandoned(attempt);
+    if (start.kind === 'forbidden') {
+      return this.#finish(attempt, attempt.abandoned ?? INTERRUPTED);
+    }
+    if (await this.#ifExited(attempt, start)) return;
+    const { supervisor } = start;
+    if (supervisor !== null && (await isAlive(this.#deps.table, supervisor))) {
+      attempt.seenAlive = true;
+      return this.#showRunning(attempt);
+    }
+    // It may have ended between the two looks.
+    if (!(await this.#ifExited(attempt, start))) await this.#ifGone(attempt, start);
+  }
+
+  async #readStart(attempt: Attempt): Promise<AttemptStart | null> {
+    const known = attempt.start;
+    const isFinal = known?.kind === 'taken' && known.supervisor !== null;
+    if (isFinal) return known;
+    const start = await this.#deps.files.readStart(attempt.ref);
+    // Times of files may lag behind the clock by some milliseconds.
+    attempt.start =
+      start?.kind === 'taken'
+        ? { ...start, at: Math.max(start.at, attempt.spec.createdAt) }
+        : start;
+    return attempt.start;
+  }
+
+  async #ifAbandoned(attempt: Attempt): Promise<void> {
+    const { abandoned } = attempt;
+    if (abandoned === null || !(await this.#deps.files.forbidStart(attempt.ref))) return;
+    await this.#finish(attempt, abandoned);
+  }
+
+  async #ifExited(attempt: Attempt, start: Taken): Promise<boolean> {
+    const exit = await this.#deps.files.readExit(attempt.ref);
+    if (exit === null) return false;
+    const at = Math.max(exit.at, start.at);
+    await this.#finish(attempt, { kind: 'exited', exitCode: exit.exitCode }, at);
+    return true;
+  }
+
+  async #ifGone(attempt: Attempt, start: Taken): Promise<void> {
+    const { table, clock } = this.#deps;
+    if (start.supervisor === null) {
+      if (clock.now() - start.at < WORDLESS_MS) return;
+      return this.#finish(attempt, { kind: 'supervisor-gone', rebooted: false });
+    }
+    const mark = jobMark(attempt.spec.job).map(([name, value]) => `${name}=${value}`);
+    const evidence = { fresh: attempt.seenAlive, mark };
+    if (!(await endGroupOf(table, start.supervisor, evidence))) return;
+    const rebooted = start.supervisor.boot !== (await table.bootId());
+    await this.#finish(attempt, { kind: 'supervisor-gone', rebooted });
+  }
+
+  #showRunning(attempt: Attempt): void {
+    if (attempt.phase === 'running') return;
+    this.#enter(attempt, 'running');
+    this.#deps.onChange(attempt.spec.job.jobId);
+  }
+
+  // Only from #check, so that no two ends are written.
+  async #finish(attempt: Attempt, how: EndFacts['how'], at?: number): Promise<void> {
+    const { files, clock } = this.#deps;
+    const startedAt = attempt.start?.kind === 'taken' ? attempt.start.at : null;
+    const stopRequested = await files.isStopRequested(attempt.ref);
+    const end = endOf({ startedAt, at: at ?? clock.now(), stopRequested, how });
+    await files.writeEnd(attempt.ref, end);
+    this.#settle(attempt, end);
+  }
+
+  #settle(attempt: Attempt, end: AttemptEnd): void {
+    attempt.end = end;
+    attempt.endSeenAt = Math.max(this.#deps.clock.now(), end.finishedAt);
+    this.#enter(attempt, 'ended');
+    this.#deps.onChange(attempt.spec.job.jobId);
+  }
+
+  async #requestStop(attempt: Attempt): Promise<void> {
+    const { files } = this.#deps;
+    await files.requestStop(attempt.ref);
+    if (await files.forbidStart(attempt.ref)) return this.refresh(attempt);
+    this.#inBackground(attempt.ref, this.#terminate(attempt));
+  }
+
+  // TERM to all, then KILL to what is left. A supervisor that ends kills what its program left.
+  async #terminate(attempt: Attempt): Promise<void> {
+    const { clock, graceMs } = this.#deps;
+    const deadline = clock.now() + graceMs;
+    let signalled = false;
+    while (attempt.phase !== 'ended' && clock.now() < deadline) {
+      if (!signalled) signalled = await this.#signal(attempt, 'SIGTERM');
+      await clock.sleep(STOP_POLL_MS, this.#closing.signal);
+      await this.refresh(attempt);
+    }
+    if (attempt.phase === 'ended') return;
+    await this.#signal(attempt, 'SIGKILL');
+    await this.refresh(attempt);
+  }
+
+  async #signal(attempt: Attempt, name: NodeJS.Signals): Promise<boolean> {
+    const start = await this.#readStart(attempt);
+    if (start?.kind !== 'taken' || start.supervisor === null) return false;
+    await signalGroup(this.#deps.table, start.supervisor, name);
+    return true;
+  }
+
+  #inBackground(ref: string, work: Promise<void>): void {
+    const guarded = work
+      .catch((error: unknown) => this.#warn(ref, error))
+      .finally(() => this.#underway.delete(guarded));
+    this.#underway.add(guarded);
+  }
+
+  #warn(ref: string, error: unknown): void {
+    if (!this.#closing.signal.aborted) {
+      this.#deps.log.warn({ err: error, ref }, 'work on a process failed; it is tried again');
+    }
+  }
+}
+
+type Taken = Extract<AttemptStart, { readonly kind: 'taken' }>;
+
+const INTERRUPTED = {
+  kind: 'not-started',
+  reason: 'the service ended while it prepared it; resubmit it.',
+} as const;
+
+function newAttempt(ref: string, spec: AttemptSpec): Attempt {
+  return {
+    ref,
+    spec,
+    phase: 'waiting',
+    start: null,
+    end: null,
+    endSeenAt: 0,
+    seenAlive: false,
+    abandoned: null,
+    stopping: null,
+    checking: Promise.resolve(),
+  };
+}
+
+function holdsSlot(phase: Attempt['phase']): boolean {
+  return phase === 'starting' || phase === 'running';
+}

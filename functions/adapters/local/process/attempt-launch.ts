@@ -1,0 +1,90 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isAppError } from '../../../../shared/errors/app-error.ts';
+import type { PlatformJob } from '../../../ports/platform.ts';
+import type { AttemptFiles } from './attempt-files.ts';
+import { refOf } from './attempt-files.ts';
+import { type Environment, interpreterDirectory, jobEnvironment } from './job-environment.ts';
+import type { Workspaces } from './workspaces.ts';
+
+/** What starting a program needs. */
+export interface LaunchOptions {
+  readonly files: AttemptFiles;
+  readonly workspaces: Workspaces;
+  readonly supervisor: string;
+  readonly binDir: string;
+  readonly environment: Environment;
+  readonly interpreter: () => Promise<{ readonly python: string }>;
+  readonly venvDir: (key: string) => string;
+}
+
+/** Starts a job's supervisor, unless `mayStill` says no once all is prepared. */
+export type Launch = (job: PlatformJob, mayStill: () => boolean) => Promise<ChildProcess | null>;
+
+/** Whether the job's first word stands for the interpreter that the platform chose. */
+export function isPythonCommand(job: Pick<PlatformJob, 'command'>): boolean {
+  return job.command[0] === 'python' || job.command[0] === 'python3';
+}
+
+/** A launcher that resolves the interpreter once. */
+export function createLaunch(options: LaunchOptions): Launch {
+  let systemPython: Promise<Python> | undefined;
+
+  async function findSystemPython(): Promise<Python> {
+    const { python } = await options.interpreter();
+    return { python, binDir: await interpreterDirectory(options.binDir, python), venv: null };
+  }
+
+  async function pythonFor(job: PlatformJob): Promise<Python | null> {
+    const key = job.run.kind === 'workspace' ? job.run.venvKey : null;
+    if (key !== null) return virtualenvAt(options.venvDir(key));
+    try {
+      systemPython ??= findSystemPython();
+      return await systemPython;
+    } catch (error) {
+      systemPython = undefined;
+      // A shell script may do without Python.
+      if (isAppError(error, 'PYTHON_MISSING') && !isPythonCommand(job)) return null;
+      throw error;
+    }
+  }
+
+  return async (job, mayStill) => {
+    const directory = options.files.directory(refOf(job));
+    const work = join(directory, 'work');
+    const layers = job.run.kind === 'workspace' ? job.run.layers : [];
+    const python = await pythonFor(job);
+    await options.workspaces.prepare(layers, work);
+    if (!mayStill()) return null;
+    const words = [...job.command, ...job.args];
+    if (python !== null && isPythonCommand(job)) words[0] = python.python;
+    const child = spawn('/bin/sh', [options.supervisor, directory, ...words], {
+      cwd: work,
+      env: jobEnvironment(options.environment, job, python ?? { binDir: null, venv: null }),
+      detached: true, // a session and process group of its own: it outlives this process
+      stdio: 'ignore',
+    });
+    await once(child, 'spawn');
+    child.unref();
+    return child;
+  };
+}
+
+interface Python {
+  readonly python: string;
+  readonly binDir: string;
+  readonly venv: string | null;
+}
+
+async function virtualenvAt(venv: string): Promise<Python> {
+  const binDir = join(venv, 'bin');
+  const python = join(binDir, 'python');
+  try {
+    await access(python);
+  } catch (cause) {
+    throw new Error(`its virtualenv ${venv} is gone; submit again to have it built`, { cause });
+  }
+  return { python, binDir, venv };
+}

@@ -1,0 +1,53 @@
+import { type Cause, exitCause } from '../../../../shared/jobs/cause.ts';
+import type { AttemptEnd } from './attempt-record.ts';
+
+/** What is known of an attempt that is over. `at`: when it ended, or when that was found out. */
+export interface EndFacts {
+  readonly startedAt: number | null;
+  readonly at: number;
+  readonly stopRequested: boolean;
+  readonly how:
+    | { readonly kind: 'exited'; readonly exitCode: number }
+    | { readonly kind: 'supervisor-gone'; readonly rebooted: boolean }
+    | { readonly kind: 'not-started'; readonly reason: string };
+}
+
+/** The end of an attempt. Whatever ends after a stop was asked for is STOPPED. */
+export function endOf(facts: EndFacts): AttemptEnd {
+  const exitCode = facts.how.kind === 'exited' ? facts.how.exitCode : null;
+  const times = {
+    startedAt: facts.startedAt,
+    finishedAt: Math.max(facts.at, facts.startedAt ?? 0),
+    exitCode,
+  };
+  if (facts.stopRequested) return { state: 'STOPPED', ...times, cause: stopCause(facts) };
+  const state = exitCode === 0 ? 'SUCCEEDED' : 'FAILED';
+  return { state, ...times, cause: causeOf(facts.how) };
+}
+
+function stopCause(facts: EndFacts): Cause {
+  const message = facts.startedAt === null ? 'Stopped before it started.' : 'Stopped as requested.';
+  return { code: 'stop-requested', message };
+}
+
+function causeOf(how: EndFacts['how']): Cause {
+  switch (how.kind) {
+    case 'exited':
+      return exitCause(how.exitCode);
+    case 'not-started':
+      return { code: 'platform', message: `The program could not be started: ${how.reason}` };
+    case 'supervisor-gone':
+      return how.rebooted ? REBOOTED : KILLED;
+  }
+}
+
+const REBOOTED: Cause = {
+  code: 'machine-restarted',
+  message: 'Killed with the machine, which restarted while the job ran; resubmit it.',
+};
+
+const KILLED: Cause = {
+  code: 'supervisor-killed',
+  message:
+    "The job's supervisor was killed (by hand, or for lack of memory); the program was ended, its exit status is lost.",
+};

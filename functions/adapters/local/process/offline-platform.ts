@@ -1,0 +1,40 @@
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import { AppError } from '../../../../shared/errors/app-error.ts';
+import type { Platform } from '../../../ports/platform.ts';
+import { attemptDirectory, parseRef } from './attempt-files.ts';
+import { readPiece } from './attempt-log.ts';
+
+/** The process platform without its service: only logs can be read, and nothing is written. */
+export function createOfflinePlatform(dir: string): Platform {
+  const refuse = (): Promise<never> =>
+    Promise.reject(
+      new AppError('NO_SERVICE', 'No service is running here.', {
+        hint: 'Start it with: caliban serve --detach',
+      }),
+    );
+  return {
+    kind: 'process',
+    createDeadlineMs: 0,
+    listLagMs: 0,
+    submit: refuse,
+    find: refuse,
+    list: refuse,
+    cancel: refuse,
+    async readLog(ref, cursor, maxBytes) {
+      if (parseRef(ref) === null) return { text: '', next: cursor, ended: true };
+      const directory = attemptDirectory(dir, ref);
+      const complete = await access(join(directory, 'exit.json')).then(
+        () => true,
+        () => false,
+      );
+      const from = Number.parseInt(cursor, 10);
+      const piece = await readPiece(join(directory, 'log'), Number.isSafeInteger(from) ? from : 0, {
+        maxBytes,
+        complete,
+      });
+      // Nobody waits for more while no service runs.
+      return { text: piece.text, next: String(piece.next), ended: piece.atEnd };
+    },
+  };
+}
