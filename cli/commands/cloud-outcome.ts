@@ -1,9 +1,9 @@
 import type { SubmissionView } from '../../shared/api/submissions.ts';
 import { EXIT } from '../../shared/errors/catalog.ts';
+import { shellLine } from '../../shared/text/shell-quote.ts';
 import type { Client } from '../lib/client.ts';
 import type { Context } from '../lib/context.ts';
 import { printable } from '../lib/output.ts';
-import { shellLine } from '../lib/shell-words.ts';
 import { follow } from './follow.ts';
 import { countsLine } from './status-layout.ts';
 

@@ -1,10 +1,10 @@
+import type { ServeOptions } from '../../functions/embedded.ts';
 import { LIMITS } from '../../shared/api/limits.ts';
 import { isAppError } from '../../shared/errors/app-error.ts';
 import { EXIT } from '../../shared/errors/catalog.ts';
 import { createClient } from '../lib/client.ts';
 import { announceStart } from '../lib/connect.ts';
 import type { Context } from '../lib/context.ts';
-import type { ServeOptions } from '../lib/parts.ts';
 import { type FoundServe, findServe } from '../lib/serve-file.ts';
 import { startServe } from '../lib/start-serve.ts';
 import { alignColumns } from '../lib/table.ts';

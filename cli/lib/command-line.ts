@@ -1,9 +1,9 @@
 import { AppError } from '../../shared/errors/app-error.ts';
 import { didYouMean } from '../../shared/errors/did-you-mean.ts';
+import { shellLine } from '../../shared/text/shell-quote.ts';
 import type { CommandSpec } from '../commands/command.ts';
 import { type Flag, findLong, flagsOf } from './flags.ts';
 import { createOptionValues, type OptionValues } from './option-values.ts';
-import { shellLine } from './shell-words.ts';
 
 /** A command line taken apart. */
 export interface CommandLine {

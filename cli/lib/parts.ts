@@ -1,4 +1,4 @@
-import type { PlatformKind } from '../../shared/jobs/platform-kind.ts';
+import type { OfflineService, RunningServe, ServeOptions } from '../../functions/embedded.ts';
 import type { DependencySpec } from './submission.ts';
 
 /** How a layer's bytes are stored once spooled to a file. */
@@ -57,38 +57,6 @@ export interface Packer {
   packConfig(text: string): Promise<PackedLayer>;
   /** Removes spooled files. */
   dispose(): Promise<void>;
-}
-
-/** How `serve` hosts the service. */
-export interface ServeOptions {
-  readonly dataDir: string;
-  readonly host: string;
-  readonly port: number;
-  readonly platform: Extract<PlatformKind, 'process'> | null;
-  readonly slots: number | null;
-  /** Ends after so many minutes without a live job or a request; null: never. */
-  readonly idleMinutes: number | null;
-  /** A given token instead of a generated one. */
-  readonly token: string | null;
-  readonly log: (line: string) => void;
-  readonly signal: AbortSignal;
-}
-
-/** A service that listens. */
-export interface RunningServe {
-  readonly address: string;
-  readonly instance: string;
-  readonly tokenFile: string;
-  /** Resolves when it has ended, also by the signal. */
-  readonly closed: Promise<void>;
-}
-
-/** The service's routes inside this process: reads only, nothing is drained. */
-export interface OfflineService {
-  fetch(request: Request): Promise<Response>;
-  /** When a service last wrote here; null when none ever did. */
-  readonly statesAsOf: Date | null;
-  close(): Promise<void>;
 }
 
 /** The one-machine service, loaded only by what needs it. */

@@ -10,6 +10,7 @@ import type { CoreDeps } from '../../functions/core/deps.ts';
 import { DEFAULT_TIMING } from '../../functions/core/timing.ts';
 import { systemClock, systemRandom } from '../../functions/embedded/runtime.ts';
 import type { SubmissionSpec } from '../../shared/api/submissions.ts';
+import { aSpec } from '../doubles/a-spec.ts';
 import { compare, report } from './measure.ts';
 
 // How the time to accept grows with the number of experiments, the config's size being equal: it must not. On a real database
@@ -55,33 +56,7 @@ function configOf(keys: number, extra: number): string {
 }
 
 function specOf(config: string): SubmissionSpec {
-  return {
-    schemaVersion: 1,
-    module: 'train.py',
-    scriptPath: 'train.py',
-    command: ['python', 'train.py'],
-    scriptArgs: [],
-    config,
-    configLayer: null,
-    group: 'bench',
-    name: null,
-    labels: {},
-    mode: 'cpu',
-    hardware: { gpu: null, tpu: null, machineType: null, region: null },
-    projectId: null,
-    platform: null,
-    image: null,
-    codeLayers: [layer],
-    dependencies: {
-      base: null,
-      apt: [],
-      python: null,
-      extras: [],
-      layer: null,
-      requirements: null,
-    },
-    source: { path: '~', extraDirs: [] },
-  };
+  return aSpec({ config, group: 'bench', codeLayers: [layer] });
 }
 
 const acceptOf = (keys: number) => {

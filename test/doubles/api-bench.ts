@@ -23,6 +23,7 @@ import {
   type SubmissionView,
   submissionView,
 } from '../../shared/api/submissions.ts';
+import { aSpec, CODE_LAYER } from './a-spec.ts';
 import { createManualClock, type ManualClock } from './manual-clock.ts';
 import { createScriptedBuilder, type ScriptedBuilder } from './scripted-builder.ts';
 
@@ -63,47 +64,26 @@ export interface BenchOptions {
   readonly deps?: Partial<CoreDeps>;
 }
 
-/** The code layer that is there. */
-export const CODE_LAYER = 'c'.repeat(64);
-
-/** A request to run experiments, as the CLI sends it. */
-export function aSpec(changes: Partial<SubmissionSpec> = {}): SubmissionSpec {
-  return {
-    schemaVersion: 1,
-    module: 'trainer.train',
-    scriptPath: 'trainer/train.py',
-    command: ['python', '-m', 'trainer.train'],
-    scriptArgs: ['--seed', '7'],
-    config: '{"lr": [0.1, 0.01], "note": "it\'s"}',
-    configLayer: null,
-    group: 'sweep',
-    name: null,
-    labels: { team: 'vision' },
-    mode: 'cpu',
-    hardware: { gpu: null, tpu: null, machineType: null, region: null },
-    projectId: null,
-    platform: null,
-    image: null,
-    codeLayers: [CODE_LAYER],
-    dependencies: {
-      base: null,
-      apt: [],
-      python: null,
-      extras: [],
-      layer: null,
-      requirements: null,
-    },
-    source: { path: '/home/ada/project', extraDirs: ['data'] },
-    ...changes,
-  };
-}
-
 const TOKENS = {
   'token-of-ada': { id: 'ada', role: 'submitter' },
   'token-of-bob': { id: 'bob', role: 'submitter' },
   'token-of-eve': { id: 'eve', role: 'viewer' },
   'token-of-root': { id: 'root', role: 'admin' },
 } as const;
+
+/** A request to sweep two learning rates with a module, as the CLI sends it. */
+export function sweepSpec(changes: Partial<SubmissionSpec> = {}): SubmissionSpec {
+  return aSpec({
+    module: 'trainer.train',
+    scriptPath: 'trainer/train.py',
+    command: ['python', '-m', 'trainer.train'],
+    scriptArgs: ['--seed', '7'],
+    config: '{"lr": [0.1, 0.01], "note": "it\'s"}',
+    labels: { team: 'vision' },
+    source: { path: '/home/ada/project', extraDirs: ['data'] },
+    ...changes,
+  });
+}
 
 /** A service in memory: one lane on the process platform, four principals. */
 export function createApiBench(options: BenchOptions = {}): ApiBench {

@@ -21,8 +21,8 @@ import {
 import type { Observation } from '../../functions/ports/platform.ts';
 import type { Write } from '../../functions/ports/store.ts';
 import { LIMITS } from '../../shared/api/limits.ts';
-import type { SubmissionSpec } from '../../shared/api/submissions.ts';
 import { isActive, isTerminal } from '../../shared/jobs/job-state.ts';
+import { aSpec, CODE_LAYER } from './a-spec.ts';
 import { createManualClock, type ManualClock } from './manual-clock.ts';
 import { createScriptedBuilder, type ScriptedBuilder } from './scripted-builder.ts';
 import { createScriptedPlatform, type ScriptedPlatform } from './scripted-platform.ts';
@@ -30,9 +30,6 @@ import { seededRandom } from './seeded-random.ts';
 
 /** The lane of the builders. */
 export const LANE = 'here';
-
-/** A code layer that is uploaded and verified in `coreDeps`. */
-export const CODE_LAYER = 'c'.repeat(64);
 
 /** When the builders' clock starts. */
 export const START = Date.UTC(2026, 0, 1);
@@ -98,38 +95,6 @@ function aPolicy(changes: Partial<LanePolicy> = {}): LanePolicy {
 /** Someone who may submit. */
 export function aPrincipal(id = 'ada'): Principal {
   return { id, role: 'submitter' };
-}
-
-/** A request with one code layer, one experiment, no dependencies. */
-export function aSpec(changes: Partial<SubmissionSpec> = {}): SubmissionSpec {
-  return {
-    schemaVersion: 1,
-    module: 'train.py',
-    scriptPath: 'train.py',
-    command: ['python', 'train.py'],
-    scriptArgs: [],
-    config: null,
-    configLayer: null,
-    group: 'sweep',
-    name: null,
-    labels: {},
-    mode: 'cpu',
-    hardware: { gpu: null, tpu: null, machineType: null, region: null },
-    projectId: null,
-    platform: null,
-    image: null,
-    codeLayers: [CODE_LAYER],
-    dependencies: {
-      base: null,
-      apt: [],
-      python: null,
-      extras: [],
-      layer: null,
-      requirements: null,
-    },
-    source: { path: '~/proj', extraDirs: [] },
-    ...changes,
-  };
 }
 
 /** A submission that is accepted, expanded, ready to run and open on its lane. */

@@ -4,8 +4,9 @@ import { open, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Host, RunningServe, ServeOptions } from '../../cli/lib/parts.ts';
+import type { Host } from '../../cli/lib/parts.ts';
 import { main } from '../../cli/program.ts';
+import type { RunningServe, ServeOptions } from '../../functions/embedded.ts';
 import { AppError } from '../../shared/errors/app-error.ts';
 import { aGroup, someCounts } from './api-views.ts';
 

@@ -4,6 +4,7 @@ import { requestEnding, stopEnding, stopJob } from '../../functions/core/ending.
 import type { SubmissionDoc } from '../../functions/ports/documents.ts';
 import type { SubmissionSpec } from '../../shared/api/submissions.ts';
 import { JOB_STATES } from '../../shared/jobs/job-state.ts';
+import { aSpec } from '../doubles/a-spec.ts';
 import { FAIR, stormOf } from './faults.ts';
 import { Invariants } from './invariants.ts';
 import { type SimJob, SimPlatform } from './sim-platform.ts';
@@ -111,26 +112,11 @@ function askedFor(world: World, index: number, size: number): Asked {
   return {
     principal: world.pick(['ada', 'bob', 'eve']),
     key: `key-${index}`,
-    spec: {
-      schemaVersion: 1,
-      module: 'train.py',
-      scriptPath: 'train.py',
-      command: ['python', 'train.py'],
-      scriptArgs: [],
+    spec: aSpec({
       config: JSON.stringify({ lr: 1, seed: values }),
-      configLayer: null,
       group: `group-${world.between(0, 1)}`,
-      name: null,
-      labels: {},
-      mode: 'cpu',
-      hardware: { gpu: null, tpu: null, machineType: null, region: null },
-      projectId: null,
-      platform: null,
-      image: null,
-      codeLayers: ['a'.repeat(64)],
-      dependencies: { base: null, apt: [], python: null, extras: [], layer: null, requirements },
-      source: { path: '~/proj', extraDirs: [] },
-    },
+      dependencies: { ...aSpec().dependencies, requirements },
+    }),
     expected: values.map((value) => `--lr 1 --seed ${value}`),
     replies: [],
     stopAskedFor: false,

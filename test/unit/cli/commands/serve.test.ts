@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, type TestContext, test } from 'vitest';
-import type { ServeOptions } from '../../../../cli/lib/parts.ts';
+import type { ServeOptions } from '../../../../functions/embedded.ts';
 import { AppError } from '../../../../shared/errors/app-error.ts';
 import { type CliOptions, createTestCli } from '../../../doubles/cli.ts';
 

@@ -5,8 +5,8 @@ import {
   formatDuration,
   progressBar,
 } from '../../../../cli/lib/live-block.ts';
-import { shellLine } from '../../../../cli/lib/shell-words.ts';
 import { alignColumns } from '../../../../cli/lib/table.ts';
+import { shellLine } from '../../../../shared/text/shell-quote.ts';
 import { CapturedStream } from '../../../doubles/cli.ts';
 
 describe('a live block', () => {

@@ -1,6 +1,6 @@
 import { test } from 'vitest';
 import { errorBody } from '../../../../shared/api/error.ts';
-import { aSpec, createApiBench } from '../../../doubles/api-bench.ts';
+import { createApiBench, sweepSpec } from '../../../doubles/api-bench.ts';
 import { operationsOf } from '../../../doubles/openapi-operations.ts';
 
 test('no route below /v1 answers without a known token', async ({ expect }) => {
@@ -35,12 +35,12 @@ test('health, readiness and the description need no token', async ({ expect }) =
 
 test('a viewer looks, but neither submits, uploads nor stops', async ({ expect }) => {
   const { send, submit } = createApiBench();
-  const { id, group } = await submit(aSpec(), 'k');
+  const { id, group } = await submit(sweepSpec(), 'k');
   const token = 'token-of-eve';
   const diffId = 'd'.repeat(64);
   const declaration = { diffId, blobSize: 1, encoding: 'identity', uncompressedSize: 1 };
   const refused = [
-    send('/v1/submissions', { json: aSpec(), token, headers: { 'Idempotency-Key': 'k' } }),
+    send('/v1/submissions', { json: sweepSpec(), token, headers: { 'Idempotency-Key': 'k' } }),
     send('/v1/layers', { json: declaration, token }),
     send(`/v1/layers/${diffId}/complete`, { method: 'POST', token }),
     send(`/v1/layers/${diffId}/upload`, {
@@ -56,7 +56,7 @@ test('a viewer looks, but neither submits, uploads nor stops', async ({ expect }
   }
   expect((await send(`/v1/submissions/${id}`, { token })).status).toBe(200);
   expect((await send('/v1/groups/ada%2Fsweep', { token })).status).toBe(200);
-  expect((await send('/v1/plans', { json: aSpec(), token })).status).toBe(200);
+  expect((await send('/v1/plans', { json: sweepSpec(), token })).status).toBe(200);
 });
 
 test('a foreign host name is refused, loopback names and given ones are not', async ({

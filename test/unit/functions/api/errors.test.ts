@@ -2,7 +2,7 @@ import { test } from 'vitest';
 import * as z from 'zod';
 import { errorBody } from '../../../../shared/api/error.ts';
 import { LIMITS } from '../../../../shared/api/limits.ts';
-import { aSpec, createApiBench } from '../../../doubles/api-bench.ts';
+import { createApiBench, sweepSpec } from '../../../doubles/api-bench.ts';
 import { errorOf } from '../../../doubles/error-of.ts';
 
 const issues = z.object({ issues: z.array(z.object({ path: z.string(), problem: z.string() })) });
@@ -31,7 +31,7 @@ test('every problem of a body is named: where, what is expected, what came, what
   expect,
 }) => {
   const { send } = createApiBench();
-  const { group: _, ...rest } = aSpec();
+  const { group: _, ...rest } = sweepSpec();
   const body = {
     ...rest,
     hardwear: {},
@@ -141,7 +141,7 @@ test('a defect is logged with its stack and shown to nobody', async ({ expect })
   bench.builder.onPlan = async () => {
     throw new TypeError('secret detail');
   };
-  const spec = aSpec({ dependencies: { ...aSpec().dependencies, apt: ['git'] } });
+  const spec = sweepSpec({ dependencies: { ...sweepSpec().dependencies, apt: ['git'] } });
   const headers = { 'X-Request-Id': 'seen-in-the-log' };
   const error = await errorOf(bench.send('/v1/plans', { json: spec, headers }));
   expect(error).toMatchObject({ status: 500, code: 'INTERNAL', requestId: 'seen-in-the-log' });

@@ -2,7 +2,7 @@ import { test } from 'vitest';
 import * as z from 'zod';
 import { jobView } from '../../../../shared/api/jobs.ts';
 import { LIMITS } from '../../../../shared/api/limits.ts';
-import { aSpec, createApiBench } from '../../../doubles/api-bench.ts';
+import { createApiBench, sweepSpec } from '../../../doubles/api-bench.ts';
 import { errorOf } from '../../../doubles/error-of.ts';
 import { eventsIn, type ReceivedEvent, streamReader } from '../../../doubles/stream-reader.ts';
 
@@ -17,7 +17,7 @@ test('the stream tells every job as it is, then each change, and the counts when
   expect,
 }) => {
   const bench = createApiBench({ durationMs: () => 60_000 });
-  await bench.submit(aSpec(), 'k');
+  await bench.submit(sweepSpec(), 'k');
   await bench.work();
   const answer = await bench.send(EVENTS);
   expect(answer.headers.get('Content-Type')).toBe('text/event-stream');
@@ -37,7 +37,7 @@ test('after a break it goes on behind the last event: nothing is lost', async ({
   const bench = createApiBench({
     durationMs: (job) => (job.args.includes('0.1') ? 30_000 : 60_000),
   });
-  await bench.submit(aSpec(), 'k');
+  await bench.submit(sweepSpec(), 'k');
   await bench.work();
   const reader = streamReader(await bench.send(EVENTS), bench.clock);
   const told = eventsIn(await reader.readUntil('event: counts'));
@@ -55,7 +55,7 @@ test('after a break it goes on behind the last event: nothing is lost', async ({
 test('jobs of many pages are each told once', async ({ expect }) => {
   const bench = createApiBench();
   const config = JSON.stringify({ lr: Array.from({ length: 450 }, (_, n) => n) });
-  await bench.submit(aSpec({ config }), 'k');
+  await bench.submit(sweepSpec({ config }), 'k');
   await bench.work();
   const reader = streamReader(await bench.send(EVENTS), bench.clock);
   let text = '';
@@ -69,7 +69,7 @@ test('a tampered Last-Event-ID and an unknown group are answered before a stream
   expect,
 }) => {
   const bench = createApiBench();
-  await bench.submit(aSpec(), 'k');
+  await bench.submit(sweepSpec(), 'k');
   for (const id of ['abc', Buffer.from('{"v":"x","id":"a"}').toString('base64url')]) {
     const error = await errorOf(bench.send(EVENTS, { headers: { 'Last-Event-ID': id } }));
     expect(error).toMatchObject({ status: 400, code: 'CURSOR_INVALID' });
@@ -79,7 +79,7 @@ test('a tampered Last-Event-ID and an unknown group are answered before a stream
 
 test('a quiet stream shows that it lives, and ends after its time', async ({ expect }) => {
   const bench = createApiBench();
-  await bench.submit(aSpec(), 'k');
+  await bench.submit(sweepSpec(), 'k');
   const startedAt = bench.clock.now();
   const text = await streamReader(await bench.send(EVENTS), bench.clock).rest();
   const lasted = bench.clock.now() - startedAt;
@@ -92,7 +92,7 @@ test('there are so many places for followers; who leaves, ends or stands still f
   expect,
 }) => {
   const bench = createApiBench();
-  await bench.submit(aSpec(), 'k');
+  await bench.submit(sweepSpec(), 'k');
   const readers = [];
   for (let n = 0; n < LIMITS.followers; n++) {
     readers.push(streamReader(await bench.send(EVENTS), bench.clock));
@@ -110,7 +110,7 @@ test('there are so many places for followers; who leaves, ends or stands still f
 
 test('HEAD takes no place', async ({ expect }) => {
   const bench = createApiBench();
-  await bench.submit(aSpec(), 'k');
+  await bench.submit(sweepSpec(), 'k');
   for (let n = 0; n <= LIMITS.followers; n++) {
     expect((await bench.send(EVENTS, { method: 'HEAD' })).status).toBe(200);
   }

@@ -1,13 +1,13 @@
 import { test } from 'vitest';
 import { groupsPage, groupView, stopView } from '../../../../shared/api/groups.ts';
 import { experimentsPage, jobsPage } from '../../../../shared/api/jobs.ts';
-import { type ApiBench, aSpec, createApiBench } from '../../../doubles/api-bench.ts';
+import { type ApiBench, createApiBench, sweepSpec } from '../../../doubles/api-bench.ts';
 import { errorOf } from '../../../doubles/error-of.ts';
 
 const TEN = '{"lr": [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]}';
 
-async function aSweep(bench: ApiBench, changes: Parameters<typeof aSpec>[0] = {}) {
-  const submission = await bench.submit(aSpec({ config: TEN, ...changes }), 'k');
+async function aSweep(bench: ApiBench, changes: Parameters<typeof sweepSpec>[0] = {}) {
+  const submission = await bench.submit(sweepSpec({ config: TEN, ...changes }), 'k');
   await bench.work();
   return submission;
 }
@@ -15,10 +15,10 @@ async function aSweep(bench: ApiBench, changes: Parameters<typeof aSpec>[0] = {}
 test('groups come newest first, page by page, each once', async ({ expect }) => {
   const bench = createApiBench();
   for (const name of ['a', 'b', 'c', 'd', 'e']) {
-    await bench.submit(aSpec({ group: name }), name);
+    await bench.submit(sweepSpec({ group: name }), name);
     await bench.clock.advance(10);
   }
-  await bench.submit(aSpec({ group: 'of-bob' }), 'k', 'token-of-bob');
+  await bench.submit(sweepSpec({ group: 'of-bob' }), 'k', 'token-of-bob');
   const names: string[] = [];
   let cursor = '';
   do {
@@ -32,9 +32,9 @@ test('groups come newest first, page by page, each once', async ({ expect }) => 
 
 test('a colleague’s groups, and everyone’s, are asked for by owner', async ({ expect }) => {
   const bench = createApiBench();
-  await bench.submit(aSpec({ group: 'mine' }), 'k');
+  await bench.submit(sweepSpec({ group: 'mine' }), 'k');
   await bench.clock.advance(10);
-  await bench.submit(aSpec({ group: 'his' }), 'k', 'token-of-bob');
+  await bench.submit(sweepSpec({ group: 'his' }), 'k', 'token-of-bob');
   const named = async (query: string) => {
     const answer = await bench.send(`/v1/groups${query}`);
     return groupsPage
@@ -64,7 +64,7 @@ test('names with strange characters are found', async ({ expect }) => {
   const bench = createApiBench();
   for (const name of ['lr=0.1 %', 'größe', '100%25', 'a?b#c', '😀', 'a+b', '%2F']) {
     const { group } = await bench.submit(
-      aSpec({ group: name }),
+      sweepSpec({ group: name }),
       name.length + name.charCodeAt(0).toString(),
     );
     const answer = await bench.send(`/v1/groups/${encodeURIComponent(name)}`);
@@ -74,7 +74,7 @@ test('names with strange characters are found', async ({ expect }) => {
 
 test('a misspelt group is answered with the one that may be meant', async ({ expect }) => {
   const bench = createApiBench();
-  await bench.submit(aSpec({ group: 'lr-sweep' }), 'k');
+  await bench.submit(sweepSpec({ group: 'lr-sweep' }), 'k');
   expect(await errorOf(bench.send('/v1/groups/lr-swepe'))).toMatchObject({
     status: 404,
     code: 'GROUP_NOT_FOUND',
@@ -95,7 +95,7 @@ test('experiments come oldest first with their newest jobs, oldest of them first
 }) => {
   const bench = createApiBench();
   for (const key of ['k1', 'k2', 'k3']) {
-    await bench.submit(aSpec({ config: '{"lr": [1, 2, 3]}' }), key);
+    await bench.submit(sweepSpec({ config: '{"lr": [1, 2, 3]}' }), key);
     await bench.work();
     await bench.clock.advance(10);
   }
@@ -171,7 +171,7 @@ test('a cursor of another list is CURSOR_INVALID', async ({ expect }) => {
 
 test('a dry stop tells what it would reach and stops nothing', async ({ expect }) => {
   const bench = createApiBench();
-  await bench.submit(aSpec({ config: TEN }), 'not-expanded-yet');
+  await bench.submit(sweepSpec({ config: TEN }), 'not-expanded-yet');
   const stop = async (dryRun: boolean) => {
     const answer = await bench.send('/v1/groups/sweep/stop', { json: { dryRun } });
     return stopView.parse(await answer.json());
@@ -191,7 +191,7 @@ test('a stop ends what runs, what waits and what was not created, and nothing is
 }) => {
   const bench = createApiBench();
   await aSweep(bench);
-  await bench.submit(aSpec({ config: TEN }), 'not-expanded-yet');
+  await bench.submit(sweepSpec({ config: TEN }), 'not-expanded-yet');
   const stop = async () => {
     const answer = await bench.send('/v1/groups/sweep/stop', { json: {} });
     return stopView.parse(await answer.json());

@@ -1,6 +1,6 @@
 import { test } from 'vitest';
 import { LIMITS } from '../../../../shared/api/limits.ts';
-import { type ApiBench, aSpec, createApiBench } from '../../../doubles/api-bench.ts';
+import { type ApiBench, createApiBench, sweepSpec } from '../../../doubles/api-bench.ts';
 import { errorOf } from '../../../doubles/error-of.ts';
 import { eventsIn, streamReader } from '../../../doubles/stream-reader.ts';
 
@@ -8,7 +8,7 @@ const CURSOR = 'X-Caliban-Log-Cursor';
 const ONE = '{"lr": 1}';
 
 async function aJob(bench: ApiBench): Promise<string> {
-  const { id } = await bench.submit(aSpec({ config: ONE }), 'k');
+  const { id } = await bench.submit(sweepSpec({ config: ONE }), 'k');
   await bench.work();
   return `/v1/jobs/${id}-0/logs`;
 }
@@ -52,7 +52,7 @@ test('a job that has not started has printed nothing, and its log begins later',
 test('a changed cursor, or one of another job, is CURSOR_INVALID', async ({ expect }) => {
   const bench = createApiBench();
   const path = await aJob(bench);
-  const { id } = await bench.submit(aSpec({ config: ONE, group: 'other' }), 'k2');
+  const { id } = await bench.submit(sweepSpec({ config: ONE, group: 'other' }), 'k2');
   await bench.work();
   const cursor = (await bench.send(`/v1/jobs/${id}-0/logs`)).headers.get(CURSOR);
   for (const since of [cursor, 'abc', '12', `${cursor}x`]) {

@@ -3,7 +3,7 @@ import { buildView } from '../../../../shared/api/builds.ts';
 import { jobDetail, jobView, recentJobsPage } from '../../../../shared/api/jobs.ts';
 import { LIMITS } from '../../../../shared/api/limits.ts';
 import { principalView, serviceView } from '../../../../shared/api/service.ts';
-import { aSpec, createApiBench } from '../../../doubles/api-bench.ts';
+import { createApiBench, sweepSpec } from '../../../doubles/api-bench.ts';
 import { errorOf } from '../../../doubles/error-of.ts';
 
 test('the service says what it is, what it takes and who asks', async ({ expect }) => {
@@ -24,10 +24,10 @@ test('the service says what it is, what it takes and who asks', async ({ expect 
 
 test('recent jobs come newest first, with the experiments they belong to', async ({ expect }) => {
   const bench = createApiBench();
-  await bench.submit(aSpec({ group: 'old', config: '{"a": 1}' }), 'k1');
+  await bench.submit(sweepSpec({ group: 'old', config: '{"a": 1}' }), 'k1');
   await bench.clock.advance(10);
-  const { id } = await bench.submit(aSpec({ group: 'new', config: '{"a": [1, 2]}' }), 'k2');
-  await bench.submit(aSpec({ group: 'his' }), 'k', 'token-of-bob');
+  const { id } = await bench.submit(sweepSpec({ group: 'new', config: '{"a": [1, 2]}' }), 'k2');
+  await bench.submit(sweepSpec({ group: 'his' }), 'k', 'token-of-bob');
   await bench.work();
   const page = async (query: string) =>
     recentJobsPage.parse(await (await bench.send(`/v1/jobs${query}`)).json());
@@ -51,7 +51,7 @@ test('recent jobs come newest first, with the experiments they belong to', async
 
 test('a job is shown with its command line, labels and history', async ({ expect }) => {
   const bench = createApiBench({ durationMs: () => 50, exitCode: () => 3 });
-  const { id } = await bench.submit(aSpec({ config: '{"lr": 0.1, "debug": true}' }), 'k');
+  const { id } = await bench.submit(sweepSpec({ config: '{"lr": 0.1, "debug": true}' }), 'k');
   await bench.work();
   await bench.later();
   const detail = jobDetail.parse(await (await bench.send(`/v1/jobs/${id}-0`)).json());
@@ -88,7 +88,7 @@ test('an unknown job is JOB_NOT_FOUND, an id that cannot be one REQUEST_INVALID'
 
 test('one job is stopped; stopping it again changes nothing', async ({ expect }) => {
   const bench = createApiBench();
-  const { id } = await bench.submit(aSpec(), 'k');
+  const { id } = await bench.submit(sweepSpec(), 'k');
   await bench.work();
   const stop = (token?: string) =>
     bench.send(`/v1/jobs/${id}-0/stop`, {
@@ -106,8 +106,8 @@ test('one job is stopped; stopping it again changes nothing', async ({ expect })
 
 test('who submitted to a colleague’s group may stop that job', async ({ expect }) => {
   const bench = createApiBench();
-  await bench.submit(aSpec(), 'k');
-  const { id } = await bench.submit(aSpec({ group: 'ada/sweep' }), 'k', 'token-of-bob');
+  await bench.submit(sweepSpec(), 'k');
+  const { id } = await bench.submit(sweepSpec({ group: 'ada/sweep' }), 'k', 'token-of-bob');
   await bench.work();
   const answer = await bench.send(`/v1/jobs/${id}-0/stop`, {
     method: 'POST',
@@ -120,7 +120,7 @@ test('a build is shown with its log, from a place on', async ({ expect }) => {
   const bench = createApiBench();
   bench.builder.onPlan = async () => ({ key: 'deps-1', ready: false });
   bench.builder.log = 'collecting torch\ninstalled\n';
-  await bench.submit(aSpec(), 'k');
+  await bench.submit(sweepSpec(), 'k');
   await bench.work();
   const build = buildView.parse(await (await bench.send('/v1/builds/deps-1')).json());
   expect(build).toMatchObject({ id: 'deps-1', state: 'building', attempt: 1, error: null });

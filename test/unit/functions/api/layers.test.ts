@@ -7,7 +7,8 @@ import {
   uploadSession,
 } from '../../../../shared/api/layers.ts';
 import { LIMITS } from '../../../../shared/api/limits.ts';
-import { type ApiBench, CODE_LAYER, createApiBench } from '../../../doubles/api-bench.ts';
+import { CODE_LAYER } from '../../../doubles/a-spec.ts';
+import { type ApiBench, createApiBench } from '../../../doubles/api-bench.ts';
 import { errorOf } from '../../../doubles/error-of.ts';
 
 const TAR = new Uint8Array(1_024);

@@ -1,13 +1,14 @@
 import { test } from 'vitest';
 import { planView, submissionView } from '../../../../shared/api/submissions.ts';
-import { aSpec, CODE_LAYER, createApiBench } from '../../../doubles/api-bench.ts';
+import { CODE_LAYER } from '../../../doubles/a-spec.ts';
+import { createApiBench, sweepSpec } from '../../../doubles/api-bench.ts';
 import { errorOf } from '../../../doubles/error-of.ts';
 
 const KEY = { 'Idempotency-Key': 'key-1' };
 
 test('an accepted submission is answered 202, and runs', async ({ expect }) => {
   const bench = createApiBench();
-  const answer = await bench.send('/v1/submissions', { json: aSpec(), headers: KEY });
+  const answer = await bench.send('/v1/submissions', { json: sweepSpec(), headers: KEY });
   expect(answer.status).toBe(202);
   const accepted = submissionView.parse(await answer.json());
   expect(accepted).toMatchObject({ jobs: 2, expanded: false, done: false, ending: 'none' });
@@ -24,7 +25,7 @@ test('an accepted submission is answered 202, and runs', async ({ expect }) => {
 
 test('counts from before the expansion do not make a submission done', async ({ expect }) => {
   const bench = createApiBench();
-  const { id } = await bench.submit(aSpec(), 'k');
+  const { id } = await bench.submit(sweepSpec(), 'k');
   const shown = async () =>
     submissionView.parse(await (await bench.send(`/v1/submissions/${id}`)).json());
   expect((await shown()).done).toBe(false);
@@ -36,12 +37,12 @@ test('a replay is answered byte for byte as the first time, however far the jobs
   expect,
 }) => {
   const bench = createApiBench({ durationMs: () => 10 });
-  const first = await bench.send('/v1/submissions', { json: aSpec(), headers: KEY });
+  const first = await bench.send('/v1/submissions', { json: sweepSpec(), headers: KEY });
   const bytes = await first.text();
   await bench.work();
   await bench.clock.advance(60_000);
   await bench.work();
-  const again = await bench.send('/v1/submissions', { json: aSpec(), headers: KEY });
+  const again = await bench.send('/v1/submissions', { json: sweepSpec(), headers: KEY });
   expect(again.status).toBe(first.status);
   expect(await again.text()).toBe(bytes);
 });
@@ -50,18 +51,20 @@ test('the same key with another body is refused; another key is another submissi
   expect,
 }) => {
   const bench = createApiBench();
-  const { id } = await bench.submit(aSpec(), 'key-1');
-  const other = bench.send('/v1/submissions', { json: aSpec({ name: 'x' }), headers: KEY });
+  const { id } = await bench.submit(sweepSpec(), 'key-1');
+  const other = bench.send('/v1/submissions', { json: sweepSpec({ name: 'x' }), headers: KEY });
   expect(await errorOf(other)).toMatchObject({ status: 422, code: 'IDEMPOTENCY_MISMATCH' });
-  expect((await bench.submit(aSpec(), 'key-2')).id).not.toBe(id);
-  expect((await bench.submit(aSpec({ group: 'own' }), 'key-1', 'token-of-bob')).id).not.toBe(id);
+  expect((await bench.submit(sweepSpec(), 'key-2')).id).not.toBe(id);
+  expect((await bench.submit(sweepSpec({ group: 'own' }), 'key-1', 'token-of-bob')).id).not.toBe(
+    id,
+  );
 });
 
 test('a missing, empty, long or unprintable key is refused', async ({ expect }) => {
   const { send } = createApiBench();
   for (const key of [undefined, '', 'x'.repeat(256), 'a b', 'é']) {
     const headers: Record<string, string> = key === undefined ? {} : { 'Idempotency-Key': key };
-    const error = await errorOf(send('/v1/submissions', { json: aSpec(), headers }));
+    const error = await errorOf(send('/v1/submissions', { json: sweepSpec(), headers }));
     expect(error, String(key)).toMatchObject({ status: 400, code: 'REQUEST_INVALID' });
     expect(error.message).toContain('Idempotency-Key');
   }
@@ -71,8 +74,8 @@ test('what the config, the limits or the platform refuse is told before anything
   expect,
 }) => {
   const bench = createApiBench();
-  const refused = async (changes: Parameters<typeof aSpec>[0]) =>
-    errorOf(bench.send('/v1/submissions', { json: aSpec(changes), headers: KEY }));
+  const refused = async (changes: Parameters<typeof sweepSpec>[0]) =>
+    errorOf(bench.send('/v1/submissions', { json: sweepSpec(changes), headers: KEY }));
   expect(await refused({ config: '{"a": [1,' })).toMatchObject({
     status: 400,
     code: 'CONFIG_SYNTAX',
@@ -101,7 +104,7 @@ test('a submission whose dependencies cannot be prepared says why, and is over',
     hint: 'Did you mean torch?',
     retryable: false,
   });
-  const { id } = await bench.submit(aSpec(), 'k');
+  const { id } = await bench.submit(sweepSpec(), 'k');
   await bench.work();
   for (let pass = 0; pass < 3; pass++) await bench.later();
   const shown = submissionView.parse(await (await bench.send(`/v1/submissions/${id}`)).json());
@@ -115,7 +118,7 @@ test('a submission whose dependencies cannot be prepared says why, and is over',
 
 test('an empty config of no experiments is done at once', async ({ expect }) => {
   const bench = createApiBench();
-  const spec = aSpec({ config: '{"a": []}' });
+  const spec = sweepSpec({ config: '{"a": []}' });
   const accepted = await bench.submit(spec, 'k');
   expect(accepted).toMatchObject({ jobs: 0, done: true, expanded: true });
   const shown = await bench.send(`/v1/submissions/${accepted.id}`);
@@ -131,7 +134,7 @@ test('a plan tells what would happen and writes nothing', async ({ expect }) => 
   const bench = createApiBench();
   const missing = 'a'.repeat(64);
   const config = '{"lr": [1, 2, 3, 4, 5, 6, 7], "note": "it\'s $HOME"}';
-  const spec = aSpec({ config, codeLayers: [CODE_LAYER, missing] });
+  const spec = sweepSpec({ config, codeLayers: [CODE_LAYER, missing] });
   const plan = planView.parse(await (await bench.send('/v1/plans', { json: spec })).json());
   expect(plan).toMatchObject({
     jobs: 7,
@@ -155,12 +158,12 @@ test('a plan tells what would happen and writes nothing', async ({ expect }) => 
 test('a plan says of the environment what is known', async ({ expect }) => {
   const bench = createApiBench();
   const dependencies = {
-    ...aSpec().dependencies,
+    ...sweepSpec().dependencies,
     layer: 'd'.repeat(64),
     requirements: 'requirements.txt',
   };
   const plan = async () => {
-    const answer = await bench.send('/v1/plans', { json: aSpec({ dependencies }) });
+    const answer = await bench.send('/v1/plans', { json: sweepSpec({ dependencies }) });
     return planView.parse(await answer.json());
   };
   bench.builder.onPlan = async () => {
@@ -183,7 +186,7 @@ test('a plan says of the environment what is known', async ({ expect }) => {
 
 test('a plan for an existing group says so', async ({ expect }) => {
   const bench = createApiBench();
-  await bench.submit(aSpec(), 'k');
-  const plan = await bench.send('/v1/plans', { json: aSpec() });
+  await bench.submit(sweepSpec(), 'k');
+  const plan = await bench.send('/v1/plans', { json: sweepSpec() });
   expect(await plan.json()).toMatchObject({ group: { name: 'sweep', exists: true } });
 });

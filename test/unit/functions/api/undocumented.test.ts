@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { test } from 'vitest';
 import { errorBody } from '../../../../shared/api/error.ts';
-import { aSpec, CODE_LAYER, createApiBench } from '../../../doubles/api-bench.ts';
+import { CODE_LAYER } from '../../../doubles/a-spec.ts';
+import { createApiBench, sweepSpec } from '../../../doubles/api-bench.ts';
 import { type DescribedOperation, operationsOf } from '../../../doubles/openapi-operations.ts';
 
 const TEXTS = [
@@ -30,13 +31,20 @@ const text = fc.oneof(
 const body = fc
   .tuple(
     fc.constantFrom<object>(
-      aSpec(),
+      sweepSpec(),
       { diffIds: [CODE_LAYER] },
       { dryRun: true },
       { diffId: CODE_LAYER, blobSize: 3, encoding: 'gzip', uncompressedSize: 5 },
       {},
     ),
-    fc.constantFrom(...Object.keys(aSpec()), 'diffIds', 'dryRun', 'blobSize', '__proto__', 'zz'),
+    fc.constantFrom(
+      ...Object.keys(sweepSpec()),
+      'diffIds',
+      'dryRun',
+      'blobSize',
+      '__proto__',
+      'zz',
+    ),
     fc.option(fc.oneof(text, fc.jsonValue(), fc.array(text), fc.dictionary(text, text))),
   )
   .map(([sound, field, value]) => JSON.stringify({ ...sound, [field]: value }));
@@ -73,7 +81,7 @@ test('whatever is sent, the answer is a documented one, in the documented form, 
   expect,
 }) => {
   const bench = createApiBench();
-  await bench.submit(aSpec(), 'k');
+  await bench.submit(sweepSpec(), 'k');
   await bench.work();
   const operations = await operationsOf(bench.app);
   await fc.assert(

@@ -5,15 +5,8 @@ import type { SubmissionDoc } from '../../../../functions/ports/documents.ts';
 import type { Write } from '../../../../functions/ports/store.ts';
 import { LIMITS } from '../../../../shared/api/limits.ts';
 import type { SubmissionSpec } from '../../../../shared/api/submissions.ts';
-import {
-  aPrincipal,
-  aSpec,
-  CODE_LAYER,
-  coreDeps,
-  LANE,
-  START,
-  type TestDeps,
-} from '../../../doubles/builders.ts';
+import { aSpec, CODE_LAYER } from '../../../doubles/a-spec.ts';
+import { aPrincipal, coreDeps, LANE, START, type TestDeps } from '../../../doubles/builders.ts';
 import { sendBlob } from '../../../doubles/layer-upload.ts';
 import { beforeCommit, deliver, stored, writesTo } from '../../../doubles/store-access.ts';
 import { aFile, aLayer, aTar } from '../../../doubles/tar-builder.ts';

@@ -2,10 +2,10 @@ import { describe, test } from 'vitest';
 import { accept } from '../../../../functions/core/accept.ts';
 import { countsOf } from '../../../../functions/core/counts.ts';
 import { groupIdOf } from '../../../../functions/core/ids.ts';
+import { aSpec } from '../../../doubles/a-spec.ts';
 import {
   aJob,
   aPrincipal,
-  aSpec,
   aSubmission,
   coreDeps,
   type TestDeps,

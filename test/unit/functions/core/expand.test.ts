@@ -7,7 +7,8 @@ import { endSubmission, requestEnding, stopEnding } from '../../../../functions/
 import { expandChunk, repairExpansion } from '../../../../functions/core/expand.ts';
 import type { SubmissionDoc } from '../../../../functions/ports/documents.ts';
 import type { SubmissionSpec } from '../../../../shared/api/submissions.ts';
-import { aPrincipal, aSpec, coreDeps, type TestDeps } from '../../../doubles/builders.ts';
+import { aSpec } from '../../../doubles/a-spec.ts';
+import { aPrincipal, coreDeps, type TestDeps } from '../../../doubles/builders.ts';
 import {
   beforeCommit,
   deliver,

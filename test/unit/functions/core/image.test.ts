@@ -3,14 +3,8 @@ import { requestEnding, stopEnding } from '../../../../functions/core/ending.ts'
 import { prepareImage } from '../../../../functions/core/image.ts';
 import type { BuildDoc, SubmissionDoc } from '../../../../functions/ports/documents.ts';
 import { AppError } from '../../../../shared/errors/app-error.ts';
-import {
-  aSubmission,
-  CODE_LAYER,
-  coreDeps,
-  LANE,
-  START,
-  type TestDeps,
-} from '../../../doubles/builders.ts';
+import { CODE_LAYER } from '../../../doubles/a-spec.ts';
+import { aSubmission, coreDeps, LANE, START, type TestDeps } from '../../../doubles/builders.ts';
 import { saved, stored, submissionNow, waitingMessages } from '../../../doubles/store-access.ts';
 
 const KEY = 'venv-key';

@@ -6,11 +6,11 @@ import { tick } from '../../../../functions/core/tick.ts';
 import type { JobDoc, LaneDoc, OutboxDoc } from '../../../../functions/ports/documents.ts';
 import type { Message } from '../../../../functions/ports/message.ts';
 import { put } from '../../../../functions/ports/store.ts';
+import { aSpec } from '../../../doubles/a-spec.ts';
 import {
   aJob,
   aLane,
   aPrincipal,
-  aSpec,
   aSubmission,
   coreDeps,
   LANE,
