@@ -8,6 +8,7 @@ import type { Context } from '../lib/context.ts';
 import { variable } from '../lib/env.ts';
 import { localTime } from '../lib/local-time.ts';
 import { readConfig } from '../lib/read-config.ts';
+import { checkCloudFlags } from './cloud-limits.ts';
 
 /** What a `cloud` command line asks for, checked as far as this machine can. */
 export interface CloudRequest {
@@ -15,6 +16,7 @@ export interface CloudRequest {
   readonly scriptArgs: readonly string[];
   /** Text of the experiment config; null: one experiment without flags. */
   readonly config: string | null;
+  readonly experiments: number;
   readonly group: string;
   readonly name: string | null;
   readonly labels: Readonly<Record<string, string>>;
@@ -33,17 +35,21 @@ export async function readCloudRequest(ctx: Context): Promise<CloudRequest> {
   const hardware = readHardware(ctx);
   const name = options.text('name') ?? null;
   const source = options.text('experiment_config');
-  const labels = options.list('label').map((text) => parseLabelFlag(text));
+  const given = options.list('label').map((text) => parseLabelFlag(text));
+  const labels = { ...(name === null ? {} : { job_name: name }), ...Object.fromEntries(given) };
+  checkCloudFlags(options, labels);
   const config = source === undefined ? null : await readConfig(io, source);
-  if (config !== null) countWithin(parseExperimentConfig(config), LIMITS.experiments);
+  const experiments =
+    config === null ? 1 : countWithin(parseExperimentConfig(config), LIMITS.experiments);
   checkScriptArgs(passed);
   return {
     module: words[0] ?? '',
     scriptArgs: passed,
     config,
+    experiments,
     group: options.text('xgroup') ?? generatedGroup(ctx),
     name,
-    labels: { ...(name === null ? {} : { job_name: name }), ...Object.fromEntries(labels) },
+    labels,
     mode: readMode(ctx),
     hardware,
     projectId: options.text('project_id') ?? variable(io.env, 'PROJECT_ID') ?? null,

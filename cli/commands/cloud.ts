@@ -8,6 +8,7 @@ import type { Context } from '../lib/context.ts';
 import { createLiveBlock, formatBytes, progressBar } from '../lib/live-block.ts';
 import { printable } from '../lib/output.ts';
 import type { PackedLayer, Packer } from '../lib/parts.ts';
+import { NO_EXPERIMENT } from '../lib/read-config.ts';
 import { NO_DEPENDENCIES } from '../lib/submission.ts';
 import { type UploadProgress, uploadMissing } from '../lib/upload.ts';
 import { afterAcceptance, jobsText } from './cloud-outcome.ts';
@@ -16,6 +17,11 @@ import { type CloudRequest, readCloudRequest } from './cloud-request.ts';
 /** `caliban cloud MODULE -- ARGS`. */
 export async function run(ctx: Context): Promise<number> {
   const request = await readCloudRequest(ctx);
+  if (request.experiments === 0) {
+    if (ctx.json) await ctx.out.json({ jobs: 0 });
+    ctx.out.note(`${NO_EXPERIMENT}; nothing was sent.`);
+    return 0;
+  }
   const packer = await ctx.io.parts.packer();
   try {
     const { spec, layers } = await pack(ctx, request, packer);
@@ -23,14 +29,24 @@ export async function run(ctx: Context): Promise<number> {
     const { client } = connection;
     await refuseImageOnProcess(client, spec);
     if (ctx.options.isSet('dry_run')) {
-      await printPlan(ctx, await client.plan(spec));
+      const plan = await client.plan(spec);
+      await printPlan(ctx, plan);
+      noteHardware(ctx, plan.platform);
       return 0;
     }
     await upload(ctx, client, layers);
     const accepted = await client.submit(spec, randomUUID());
+    noteHardware(ctx, accepted.platform);
     return await afterAcceptance(ctx, client, { accepted, group: request.group });
   } finally {
     await packer.dispose();
+  }
+}
+
+function noteHardware({ options, out }: Context, platform: PlanView['platform']): void {
+  const flags = ['gpu_spec', 'tpu_spec', 'machine_type', 'region'];
+  if (platform === 'process' && flags.some((flag) => options.isSet(flag))) {
+    out.note('hardware flags have no effect on the process platform');
   }
 }
 

@@ -1,13 +1,14 @@
 import { parseExperimentConfig } from '../../shared/experiments/config-model.ts';
 import { expansionText } from '../../shared/experiments/expansion-text.ts';
 import type { Context } from '../lib/context.ts';
-import { readConfig } from '../lib/read-config.ts';
+import { NO_EXPERIMENT, readConfig } from '../lib/read-config.ts';
 
 /** `caliban expansion FILE`. */
 export async function run({ io, out, options, words }: Context): Promise<number> {
   const text = await readConfig(io, words[0] ?? '');
-  for (const piece of expansionText(parseExperimentConfig(text), formatOf(options)))
-    await out.raw(piece);
+  const config = parseExperimentConfig(text);
+  for (const piece of expansionText(config, formatOf(options))) await out.raw(piece);
+  if (config.count === 0n) out.note(`${NO_EXPERIMENT}.`);
   return 0;
 }
 

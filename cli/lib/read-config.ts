@@ -5,6 +5,9 @@ import { AppError } from '../../shared/errors/app-error.ts';
 import { expandHome } from './env.ts';
 import type { Io } from './io.ts';
 
+/** Why nothing happens; the caller ends the sentence. */
+export const NO_EXPERIMENT = 'The experiment config stands for no experiment (an empty list?)';
+
 /**
  * The text of an experiment config: a file, or standard input for `-` or the word `stdin` in any case. Throws USAGE for what
  * cannot be read, CONFIG_TOO_LARGE, CONFIG_SYNTAX for what is no UTF-8.

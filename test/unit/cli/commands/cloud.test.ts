@@ -94,6 +94,15 @@ describe('cloud refuses, before anything is packed or sent,', () => {
     [['--nogpu', '--gpu_spec', '1xT4', 'x.py'], 'contradict'],
     [['--wait', '--no_wait', 'x.py'], 'contradict'],
     [['-l', 'a:b', 'x.py'], 'a:b'],
+    [['--name', 'n'.repeat(400), 'x.py'], '--name has 400 characters; at most 100.'],
+    [['--name', 'two\nlines', 'x.py'], '--name has control characters'],
+    [['--name=', 'x.py'], '--name is empty'],
+    [['--xgroup', 'bad name/x/y', 'x.py'], '--xgroup "bad name/x/y" is not'],
+    [['--xgroup', 'g'.repeat(129), 'x.py'], '--xgroup has 129 characters; at most 128.'],
+    [['--xgroup=', 'x.py'], 'NAME or OWNER/NAME'],
+    [['-l', `a=${'v'.repeat(1_001)}`, 'x.py'], '--label: a: '],
+    [['-l', 'a=\u0007', 'x.py'], '--label a has control characters'],
+    [Array.from({ length: 61 }, (_, i) => `-lk${i}=v`).concat('x.py'), 'at most 60 labels'],
     [['--experiment_config', 'missing.json', 'x.py'], 'missing.json does not exist'],
     [['--experiment_config', '.', 'x.py'], 'is not a file'],
     [['--experiment_config', 'bad.json', 'x.py'], 'line 1, column 2'],
@@ -145,6 +154,42 @@ describe('the experiment config', () => {
     const { config, configLayer } = submissionSpec.parse(state.submissions[0]?.spec);
     t.expect(config).toBeNull();
     t.expect(state.layers.get(configLayer ?? '')?.toString()).toBe(text);
+  });
+});
+
+test.for([
+  [[], ''],
+  [['--json'], '{\n  "jobs": 0\n}\n'],
+  [['--dry_run'], ''],
+] as const)('a config that stands for nothing sends nothing (%j)', async ([flags, out], t) => {
+  const { run, state, packed, cwd } = await setUp(t);
+  await writeFile(join(cwd, 'empty.json'), '[]');
+  const done = await run([...flags, '--experiment_config', 'empty.json', 'x.py']);
+  t.expect(done).toMatchObject({ status: 0, stdout: out });
+  t.expect(done.stderr).toBe(
+    'The experiment config stands for no experiment (an empty list?); nothing was sent.\n',
+  );
+  t.expect({ packed, requests: state.requests }).toEqual({ packed: [], requests: [] });
+});
+
+describe('hardware flags', () => {
+  const note = 'hardware flags have no effect on the process platform';
+
+  test.for([[], ['--dry_run']])(
+    'are noted once as without effect on processes (%j)',
+    async (flags, t) => {
+      const { run } = await setUp(t);
+      const argv = ['--gpu_spec=1xT4', '--region', 'here', 'x.py'];
+      t.expect((await run([...flags, ...argv])).stderr.split(note)).toHaveLength(2);
+      t.expect((await run([...flags, 'x.py'], { env: { REGION: 'r' } })).stderr).not.toContain(
+        note,
+      );
+    },
+  );
+
+  test('are not noted elsewhere', async (t) => {
+    const { run } = await setUp(t, { progress: [aSubmission({ platform: 'vertex' })] });
+    t.expect((await run(['--gpu_spec=1xT4', 'x.py'])).stderr).not.toContain(note);
   });
 });
 

@@ -46,6 +46,15 @@ describe('expansion', () => {
     });
   }
 
+  test('a config that stands for nothing is printed, and noted', async (t) => {
+    const { status, stdout, stderr } = await createTestCli(t.onTestFinished).run(
+      ['expansion', 'stdin'],
+      { stdin: '[]' },
+    );
+    t.expect({ status, stdout: stdout.trim() }).toEqual({ status: 0, stdout: '[]' });
+    t.expect(stderr).toContain('stands for no experiment');
+  });
+
   test('a missing file is status 2 and named', async ({ expect, onTestFinished }) => {
     const { status, stderr } = await createTestCli(onTestFinished).run(['expansion', 'no.json']);
     expect(status).toBe(2);
