@@ -1,76 +1,83 @@
-import type { ServeOptions } from '../../functions/embedded.ts';
+import type { RunningServe } from '../../functions/embedded.ts';
 import { LIMITS } from '../../shared/api/limits.ts';
 import { isAppError } from '../../shared/errors/app-error.ts';
 import { EXIT } from '../../shared/errors/catalog.ts';
 import { createClient } from '../lib/client.ts';
-import { announceStart } from '../lib/connect.ts';
+import { announceStart, newTokenText } from '../lib/connect.ts';
 import type { Context } from '../lib/context.ts';
-import { type FoundServe, findServe } from '../lib/serve-file.ts';
+import { type FoundServe, findServe, seekServe, silentServe } from '../lib/serve-file.ts';
 import { startServe } from '../lib/start-serve.ts';
 import { alignColumns } from '../lib/table.ts';
+import { alreadyRuns, readServeFlags, refuseOtherFlags } from './serve-flags.ts';
 
 /** `caliban serve`. */
 export async function run(ctx: Context): Promise<number> {
   const { options } = ctx;
   if (options.isSet('status')) return status(ctx);
   if (options.isSet('stop')) return stop(ctx);
-  const flags = readFlags(ctx);
-  return options.isSet('detach') ? detach(ctx) : foreground(ctx, flags);
+  const flags = readServeFlags(ctx);
+  return options.isSet('detach') ? detach(ctx, flags.token) : foreground(ctx, flags);
 }
 
-type Flags = Omit<ServeOptions, 'log' | 'signal'>;
-
-function readFlags({ options, dataDir }: Context): Flags {
-  return {
-    dataDir,
-    host: options.text('host') ?? '127.0.0.1',
-    port: options.integer('port', { min: 0, max: 65_535 }) ?? 0,
-    platform: options.text('platform') === 'process' ? 'process' : null,
-    slots: options.integer('slots', { min: 1, max: 10_000 }) ?? null,
-    idleMinutes: options.integer('idle_minutes', { min: 1, max: 1_000_000 }) ?? null,
-    token: options.text('token') ?? null,
-  };
-}
-
-async function foreground({ io, out, options, json }: Context, flags: Flags): Promise<number> {
+async function foreground(
+  { io, out, options, json }: Context,
+  flags: ReturnType<typeof readServeFlags>,
+): Promise<number> {
   const { runServe } = await io.parts.host();
+  const isChild = options.isSet('detached_child');
   try {
     const log = (line: string): void => out.note(line);
     const serve = await runServe({ ...flags, log, signal: io.signal });
     const { address, instance, tokenFile } = serve;
     if (json) await out.json({ address, instance, tokenFile, dataDir: flags.dataDir });
     else out.note(`Serving ${flags.dataDir} at ${address}. Ctrl-C ends it; jobs that run go on.`);
+    const newToken = newTokenOf(serve);
+    // What a child notes goes into serve.log; whoever started it shows the token.
+    if (newToken !== null && !isChild) out.note(newTokenText(address, newToken));
     await serve.closed;
     return 0;
   } catch (error) {
+    if (!isAppError(error, 'SERVICE_LOCKED')) throw error;
     // Two commands started one at the same time: the other one serves, which is all that was wanted.
-    if (options.isSet('detached_child') && isAppError(error, 'SERVICE_LOCKED')) return 0;
-    throw error;
+    if (isChild) return 0;
+    const running = await seekServe(flags.dataDir, io.signal);
+    throw running.state === 'none' ? error : alreadyRuns(running.serve, [], error);
   }
 }
 
-async function detach(ctx: Context): Promise<number> {
+function newTokenOf(serve: RunningServe & { readonly newToken?: unknown }): string | null {
+  return typeof serve.newToken === 'string' ? serve.newToken : null;
+}
+
+async function detach(ctx: Context, token: string | null): Promise<number> {
   const { io, out, options, dataDir, json } = ctx;
   const running = await findServe(dataDir, io.signal);
-  const names = ['host', 'port', 'platform', 'slots', 'idle_minutes', 'token'];
-  const flags = names.flatMap((name) => {
+  if (running !== null) {
+    refuseOtherFlags(options, running);
+    if (json) await out.json(publicView(running));
+    else out.note(`A service runs already at ${running.address} (process ${running.pid}).`);
+    return 0;
+  }
+  const names = ['host', 'port', 'platform', 'slots', 'idle_minutes'];
+  const words = names.flatMap((name) => {
     const value = options.text(name);
     return value === undefined ? [] : [`--${name}=${value}`];
   });
-  const serve = running ?? (await startServe(io, dataDir, flags));
-  if (json) await out.json(publicView(serve));
-  else if (running === null) announceStart(ctx, serve);
-  else out.note(`A service runs already at ${serve.address} (process ${serve.pid}).`);
+  const started = await startServe(io, dataDir, { words, token });
+  if (json) await out.json(publicView(started));
+  announceStart(ctx, started);
   return 0;
 }
 
 async function stop({ io, out, dataDir, json }: Context): Promise<number> {
-  const serve = await findServe(dataDir, io.signal);
-  if (serve === null) {
+  const sought = await seekServe(dataDir, io.signal);
+  if (sought.state === 'none') {
     if (json) await out.json({ stopped: null });
     else out.note(`No service runs in ${dataDir}.`);
     return 0;
   }
+  const { serve } = sought;
+  if (sought.state === 'silent') out.note(`${silentServe(serve).message}; ending it.`);
   const { ended, message } = await end(io, dataDir, serve);
   if (json) await out.json({ stopped: ended ? publicView(serve) : null });
   out.note(message);
@@ -94,8 +101,8 @@ async function end(
   }
   const until = io.clock.now() + STOP_TIMEOUT_MS;
   while (io.clock.now() < until) {
-    const still = await findServe(dataDir, io.signal);
-    if (still?.instance !== instance)
+    const still = await seekServe(dataDir, io.signal);
+    if (still.state === 'none' || still.serve.instance !== instance)
       return { ended: true, message: `Ended the service at ${address}.` };
     await io.clock.sleep(100, io.signal);
   }

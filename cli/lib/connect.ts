@@ -1,9 +1,10 @@
 import { AppError } from '../../shared/errors/app-error.ts';
+import { shellQuote } from '../../shared/text/shell-quote.ts';
 import { type Client, createClient } from './client.ts';
 import type { Context } from './context.ts';
 import { findEndpoint } from './endpoint.ts';
 import { localTime } from './local-time.ts';
-import type { FoundServe } from './serve-file.ts';
+import type { StartedServe } from './start-serve.ts';
 
 /** A client, to be closed when the command is done. */
 export interface Connection extends AsyncDisposable {
@@ -49,12 +50,19 @@ export async function connectToRead(ctx: Context): Promise<Connection> {
   return { client, live: false, [Symbol.asyncDispose]: () => offline.close() };
 }
 
-/** Says that a service was started, and how to end it. */
-export function announceStart(ctx: Context, started: FoundServe): void {
+/** Says that a service was started, how to end it, and its token when that is new. */
+export function announceStart(ctx: Context, started: StartedServe): void {
+  const { address, pid, newToken } = started;
   const custom = ctx.options.isSet('data_dir') ? ` --data_dir ${ctx.dataDir}` : '';
   ctx.out.note(
-    `Started a service on this machine (${started.address}, process ${started.pid}). Stop it with: caliban serve --stop${custom}`,
+    `Started a service on this machine (${address}, process ${pid}). Stop it with: caliban serve --stop${custom}`,
   );
+  if (newToken !== null) ctx.out.note(newTokenText(address, newToken));
+}
+
+/** A new token as a command to be pasted. */
+export function newTokenText(address: string, token: string): string {
+  return `Its token is new. Shown only now, for another shell:\n  export CALIBAN_ENDPOINT=${address} CALIBAN_TOKEN=${shellQuote(token)}`;
 }
 
 function overNetwork(ctx: Context, at: { url: string; token: string | null }): Connection {

@@ -6,6 +6,7 @@ export const ENVIRONMENT = {
   CALIBAN_ENDPOINT: 'URL of the service to use',
   CALIBAN_TOKEN: 'token for CALIBAN_ENDPOINT and --endpoint',
   CALIBAN_HOME: 'data directory, also for the saved endpoint; default ~/.caliban',
+  CALIBAN_SERVE_TOKEN: 'token that caliban serve demands, where --token would show it to others',
   CALIBAN_DEBUG: 'when set, unexpected errors are shown with their stack',
   PROJECT_ID: 'default of --project_id',
   REGION: 'default of --region',
@@ -44,7 +45,10 @@ export function expandHome(path: string, home: string): string {
 /** This process's variables, home and user: the only place that reads them. */
 export function processEnvironment(): { env: Environment; home: string; user: string } {
   // biome-ignore lint/style/noProcessEnv: the one place where the CLI reads its environment
-  const env = process.env;
+  const inherited = process.env;
+  const env = { ...inherited };
+  // Handed over by whoever started this process; what it starts must not have it.
+  delete inherited['CALIBAN_SERVE_TOKEN'];
   return { env, home: homedir(), user: userName(env) };
 }
 

@@ -23,24 +23,55 @@ export interface FoundServe {
   readonly token: string | null;
 }
 
+/** What is known of the `serve` of a data directory; `silent`: its process lives but does not answer in time. */
+export type SoughtServe =
+  | { readonly state: 'none' }
+  | { readonly state: 'silent'; readonly serve: FoundServe }
+  | { readonly state: 'answers'; readonly serve: FoundServe };
+
 const HEALTH_TIMEOUT_MS = 2_000;
+const LATE = Symbol('late');
 
 /**
- * The `serve` of a data directory, or null when none runs. Whoever listens at the address is asked for its
- * instance, without the token, before anything else is sent: the file may be left over from a crash and
- * the port taken by a stranger. Throws SCHEMA_TOO_NEW.
+ * The `serve` of a data directory, or null when none runs. Throws UNAVAILABLE when its process lives but does not
+ * answer, SCHEMA_TOO_NEW.
  */
 export async function findServe(dataDir: string, signal: AbortSignal): Promise<FoundServe | null> {
+  const sought = await seekServe(dataDir, signal);
+  if (sought.state === 'none') return null;
+  if (sought.state === 'answers') return sought.serve;
+  throw silentServe(sought.serve);
+}
+
+/** The failure for one whose process lives but does not answer. */
+export function silentServe({ pid }: FoundServe): AppError {
+  return new AppError(
+    'UNAVAILABLE',
+    `process ${pid} runs but does not answer (is the machine very busy?)`,
+    { hint: 'Try again later, or end it with: caliban serve --stop' },
+  );
+}
+
+/**
+ * Looks for the `serve` of a data directory. Whoever listens at the address is asked for its instance, without
+ * the token, before anything else is sent: the file may be left over from a crash and the port taken by a stranger.
+ * Throws SCHEMA_TOO_NEW.
+ */
+export async function seekServe(dataDir: string, signal: AbortSignal): Promise<SoughtServe> {
   const written = await readServeFile(dataDir);
-  if (written === null) return null;
+  if (written === null) return { state: 'none' };
   const address = written.address.replace(/\/+$/, '');
-  if (!(await answersAs(address, written.instance, signal))) return null;
+  const answer = await askInstance(address, signal);
+  if (answer === LATE ? !isAlive(written.pid) : answer !== written.instance) {
+    return { state: 'none' };
+  }
   const tokenFile = resolve(dataDir, written.tokenFile);
   const token = await readFile(tokenFile, 'utf8').then(
     (text) => text.trim(),
     () => null,
   );
-  return { address, instance: written.instance, pid: written.pid, token };
+  const serve = { address, instance: written.instance, pid: written.pid, token };
+  return { state: answer === LATE ? 'silent' : 'answers', serve };
 }
 
 async function readServeFile(dataDir: string): Promise<z.infer<typeof serveFile> | null> {
@@ -59,17 +90,32 @@ async function readServeFile(dataDir: string): Promise<z.infer<typeof serveFile>
   return parsed.data;
 }
 
-async function answersAs(address: string, instance: string, signal: AbortSignal): Promise<boolean> {
+// Undefined: nobody who is a service of ours listens there.
+async function askInstance(
+  address: string,
+  signal: AbortSignal,
+): Promise<string | typeof LATE | undefined> {
+  const deadline = AbortSignal.timeout(HEALTH_TIMEOUT_MS);
   try {
     const response = await fetch(`${address}/healthz`, {
       redirect: 'error',
-      signal: AbortSignal.any([signal, AbortSignal.timeout(HEALTH_TIMEOUT_MS)]),
+      signal: AbortSignal.any([signal, deadline]),
     });
     const health = healthView.safeParse(parseJson(await response.text()));
-    return response.ok && health.success && health.data.instance === instance;
+    return response.ok && health.success ? health.data.instance : undefined;
   } catch {
     signal.throwIfAborted();
-    return false;
+    return deadline.aborted ? LATE : undefined;
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // Somebody else's process lives, too.
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
   }
 }
 

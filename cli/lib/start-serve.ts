@@ -1,15 +1,29 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdir, open, readFile } from 'node:fs/promises';
+import { access, mkdir, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError } from '../../shared/errors/app-error.ts';
 import type { Io } from './io.ts';
-import { type FoundServe, findServe } from './serve-file.ts';
+import { type FoundServe, type SoughtServe, seekServe, silentServe } from './serve-file.ts';
 
 /** How long a started service may take to listen. */
 const START_TIMEOUT_MS = 10_000;
 const POLL_MS = 50;
 /** A service that nobody asked for ends by itself after so long without a live job. */
 const DETACHED_IDLE_MINUTES = 30;
+
+/** How to start one. */
+export interface StartFlags {
+  /** As typed: `--port=8080`. */
+  readonly words: readonly string[];
+  /** A given token; it never stands in a command line, which everyone on the machine can read. */
+  readonly token: string | null;
+}
+
+/** A service that was started, or found because another command was faster. */
+export interface StartedServe extends FoundServe {
+  /** The token, when this start made it; to be shown once. */
+  readonly newToken: string | null;
+}
 
 /**
  * Starts a detached `serve` of the data directory and waits until it answers. When another one was faster, that one
@@ -18,9 +32,10 @@ const DETACHED_IDLE_MINUTES = 30;
 export async function startServe(
   io: Io,
   dataDir: string,
-  flags: readonly string[] = [],
-): Promise<FoundServe> {
+  flags: StartFlags = { words: [], token: null },
+): Promise<StartedServe> {
   const logPath = join(dataDir, 'serve.log');
+  const hadToken = await hasToken(dataDir, flags);
   const child = await spawnServe(io, dataDir, flags);
   let exit: number | null = null;
   child.once('exit', (status) => {
@@ -28,26 +43,33 @@ export async function startServe(
   });
   const until = io.clock.now() + START_TIMEOUT_MS;
   for (;;) {
-    const found = await findServe(dataDir, io.signal);
-    if (found !== null) return found;
+    const sought = await seekServe(dataDir, io.signal);
+    if (sought.state === 'answers') {
+      const { serve } = sought;
+      return { ...serve, newToken: !hadToken && serve.pid === child.pid ? serve.token : null };
+    }
     // Status 0 before it listened: it lost the race for the directory, the winner is about to listen.
     if (exit !== null && exit !== 0) throw await startFailed(logPath, `ended with status ${exit}`);
-    if (io.clock.now() > until) {
-      throw await startFailed(logPath, `does not answer after ${START_TIMEOUT_MS / 1_000} seconds`);
-    }
+    if (io.clock.now() > until) throw await tooLate(sought, logPath);
     await io.clock.sleep(POLL_MS, io.signal);
   }
+}
+
+async function tooLate(sought: SoughtServe, logPath: string): Promise<AppError> {
+  if (sought.state === 'silent') return silentServe(sought.serve);
+  return startFailed(logPath, `does not answer after ${START_TIMEOUT_MS / 1_000} seconds`);
 }
 
 async function spawnServe(
   io: Io,
   dataDir: string,
-  flags: readonly string[],
+  { words: flags, token }: StartFlags,
 ): Promise<ChildProcess> {
   const [program, ...words] = io.self;
   const idle = flags.some((flag) => flag.startsWith('--idle_minutes'))
     ? []
     : [`--idle_minutes=${DETACHED_IDLE_MINUTES}`];
+  const env = token === null ? { ...io.env } : { ...io.env, CALIBAN_SERVE_TOKEN: token };
   try {
     await mkdir(dataDir, { recursive: true, mode: 0o700 });
     const log = await open(join(dataDir, 'serve.log'), 'a', 0o600);
@@ -55,7 +77,7 @@ async function spawnServe(
       const child = spawn(
         program,
         [...words, 'serve', `--data_dir=${dataDir}`, '--detached_child', ...idle, ...flags],
-        { detached: true, stdio: ['ignore', log.fd, log.fd], cwd: dataDir, env: { ...io.env } },
+        { detached: true, stdio: ['ignore', log.fd, log.fd], cwd: dataDir, env },
       );
       await new Promise((resolve, reject) => {
         child.once('spawn', resolve);
@@ -73,6 +95,14 @@ async function spawnServe(
       cause,
     });
   }
+}
+
+async function hasToken(dataDir: string, { token }: StartFlags): Promise<boolean> {
+  if (token !== null) return true;
+  return access(join(dataDir, 'token')).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function startFailed(logPath: string, what: string): Promise<AppError> {

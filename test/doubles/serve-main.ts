@@ -12,7 +12,7 @@ import { aGroup, someCounts } from './api-views.ts';
 
 // The real CLI in a process of its own, with a service that can do nothing but be found, asked and ended.
 
-async function runServe({ dataDir, log, signal }: ServeOptions): Promise<RunningServe> {
+async function runServe({ dataDir, log, signal, token }: ServeOptions): Promise<RunningServe> {
   if (process.env['FAKE_SERVE'] === 'broken') throw new AppError('SERVE_REFUSED', 'No luck today.');
   const lock = join(dataDir, 'lock');
   const held = await open(lock, 'wx').catch(() => null);
@@ -31,7 +31,7 @@ async function runServe({ dataDir, log, signal }: ServeOptions): Promise<Running
   const port = bound === null || typeof bound === 'string' ? 0 : bound.port;
   const address = `http://127.0.0.1:${port}`;
   const tokenFile = join(dataDir, 'token');
-  await writeFile(tokenFile, 'secret');
+  await writeFile(tokenFile, token ?? 'secret');
   const content = { schemaVersion: 1, instance, address, tokenFile, pid: process.pid };
   await writeFile(join(dataDir, 'serve.json.tmp'), JSON.stringify(content));
   await rename(join(dataDir, 'serve.json.tmp'), join(dataDir, 'serve.json'));

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, type TestContext, test } from 'vitest';
+import { describe, type TestContext, test, vi } from 'vitest';
 import type { ServeOptions } from '../../../../functions/embedded.ts';
 import { AppError } from '../../../../shared/errors/app-error.ts';
 import { type CliOptions, createTestCli } from '../../../doubles/cli.ts';
@@ -43,6 +43,31 @@ describe('serve in the foreground', () => {
     t.expect(seen).toEqual([join(cli.home, folder)]);
   });
 
+  test.for([
+    ['x', '--token has 1 character; at least 20 are needed.'],
+    ['short', '--token has 5 characters; at least 20 are needed.'],
+    [`${'x'.repeat(20)} `, '--token has characters that no token may have.'],
+  ] as const)('refuses the token %j', async ([token, text], t) => {
+    const cli = createTestCli(t.onTestFinished);
+    const { status, stderr } = await cli.run(['serve', '--detach', '--token', token]);
+    t.expect(status).toBe(2);
+    t.expect(stderr).toContain(text);
+    t.expect(stderr).toContain('For example: openssl rand -hex 24');
+  });
+
+  test('takes the token from the environment and shows only a new one', async (t) => {
+    const cli = createTestCli(t.onTestFinished);
+    const seen: (string | null)[] = [];
+    const parts = hostThat(async ({ token }) => void seen.push(token), 'a-new-token');
+    const env = { CALIBAN_SERVE_TOKEN: 'a-token-of-24-characters' };
+    const { stderr } = await cli.run(['serve'], { parts, env });
+    t.expect(seen).toEqual([env.CALIBAN_SERVE_TOKEN]);
+    const command = 'export CALIBAN_ENDPOINT=http://127.0.0.1:1 CALIBAN_TOKEN=a-new-token';
+    t.expect(stderr.split(command)).toHaveLength(2);
+    const child = await cli.run(['serve', '--detached_child'], { parts });
+    t.expect(child.stderr).not.toContain('a-new-token');
+  });
+
   test('a second one is refused', async (t) => {
     const { status, stderr } = await createTestCli(t.onTestFinished).run(['serve'], {
       parts: hostThat(locked),
@@ -68,7 +93,9 @@ describe('serve in the background', { timeout: 30_000 }, () => {
 
     const started = await run(['serve', '--detach', '--slots', '3']);
     t.expect(started).toMatchObject({ status: 0, stdout: '' });
-    t.expect(started.stderr).toMatch(/^Started a service .*caliban serve --stop\n$/);
+    t.expect(started.stderr).toMatch(
+      /^Started a service .*caliban serve --stop\n.*\n {2}export CALIBAN_ENDPOINT=\S+ CALIBAN_TOKEN=secret\n$/,
+    );
     const again = await run(['serve', '--detach']);
     t.expect(again.stderr).toContain('runs already');
 
@@ -86,6 +113,62 @@ describe('serve in the background', { timeout: 30_000 }, () => {
     const log = await readFile(join(home, '.caliban', 'serve.log'), 'utf8');
     t.expect(log).toContain('--slots=3');
     t.expect(log).toContain('--idle_minutes=30');
+    t.expect(log).not.toContain('secret');
+    t.expect((await run(['serve', '--detach'])).stderr).not.toContain('secret');
+  });
+
+  test('a given token is handed over unseen', async (t) => {
+    const { run, home } = await setUp(t);
+    const token = 'a-token-of-24-characters';
+    const started = await run(['serve', '--detach', '--token', token]);
+    t.expect(started).toMatchObject({ status: 0 });
+    t.expect(started.stderr).not.toContain(token);
+    const dir = join(home, '.caliban');
+    t.expect(await readFile(join(dir, 'serve.log'), 'utf8')).not.toContain(token);
+    t.expect(await readFile(join(dir, 'token'), 'utf8')).toBe(token);
+  });
+
+  test('with other flags than the one that runs is refused', async (t) => {
+    const { run } = await setUp(t);
+    await run(['serve', '--detach']);
+    const { address, pid } = JSON.parse((await run(['serve', '--status', '--json'])).stdout);
+    const refusal = `A service runs already at ${address} (process ${pid}); stop it first: caliban serve --stop`;
+    const given = [['--slots=2'], ['--port=1'], ['--host=::1'], ['--platform=process']];
+    for (const flags of [...given, [`--token=${'t'.repeat(20)}`]]) {
+      const { status, stderr } = await run(['serve', '--detach', ...flags]);
+      t.expect({ flags, status }).toEqual({ flags, status: 6 });
+      t.expect(stderr).toContain(refusal);
+    }
+    const same = ['--host=127.0.0.1', `--port=${new URL(address).port}`, '--idle_minutes=1'];
+    t.expect(await run(['serve', '--detach', ...same])).toMatchObject({ status: 0 });
+    const inFront = await run(['serve'], { parts: hostThat(locked) });
+    t.expect(inFront.status).toBe(6);
+    t.expect(inFront.stderr).toContain(refusal);
+  });
+
+  test('one that lives but does not answer is told, not doubled, and can be ended', async (t) => {
+    const { run } = await setUp(t);
+    await run(['serve', '--detach']);
+    const { pid } = JSON.parse((await run(['serve', '--status', '--json'])).stdout);
+    process.kill(pid, 'SIGSTOP');
+    const argv = [
+      ['serve', '--status'],
+      ['serve', '--detach'],
+      ['stop', '--xgroup', 'g'],
+    ];
+    const told = await Promise.all(argv.map((words) => run(words)));
+    t.expect(told.map(({ status }) => status)).toEqual([6, 6, 6]);
+    for (const { stderr } of told) {
+      t.expect(stderr).toContain(`process ${pid} runs but does not answer`);
+    }
+    const kill = process.kill.bind(process);
+    const spy = vi.spyOn(process, 'kill').mockImplementation((target, signal) => {
+      kill(target, signal);
+      return signal === 'SIGTERM' ? kill(target, 'SIGCONT') : true;
+    });
+    t.onTestFinished(() => spy.mockRestore());
+    t.expect((await run(['serve', '--stop'])).status).toBe(0);
+    t.expect((await run(['serve', '--status'])).status).toBe(3);
   });
 
   test('two commands that start one at the same time use the same', async (t) => {
@@ -127,13 +210,13 @@ async function locked(): Promise<never> {
   throw new AppError('SERVICE_LOCKED', 'The directory is in use.');
 }
 
-function hostThat(runs: (options: ServeOptions) => Promise<void>) {
+function hostThat(runs: (options: ServeOptions) => Promise<void>, newToken: string | null = null) {
   return {
     host: async () => ({
       async runServe(options: ServeOptions) {
         await runs(options);
         const closed = Promise.resolve();
-        return { address: 'http://127.0.0.1:1', instance: 'i', tokenFile: 't', closed };
+        return { address: 'http://127.0.0.1:1', instance: 'i', tokenFile: 't', newToken, closed };
       },
       offline: async () => null,
     }),
