@@ -11,6 +11,8 @@ const POLL_MS = 1_000;
 const LINE_MS = 5_000;
 /** The rate is that of the recent past. */
 const RATE_WINDOW_MS = 30_000;
+/** A shorter preparation is not told. */
+const PREPARING_MS = 1_000;
 /** Failures named; the rest are counted. */
 const SHOWN_FAILURES = 5;
 
@@ -29,13 +31,15 @@ export async function follow(
   const { clock, signal } = ctx.io;
   const rate = createRate();
   const failures = createFailures(client, accepted);
+  const preparing = createPreparing();
   const show = ctx.out.interactive && !ctx.json ? createTerminalView(ctx) : createLineView(ctx);
   let view = accepted;
   try {
     for (;;) {
       const perMs = rate(clock.now(), endedOf(view));
       const failed = await failures(view);
-      show({ view, perMs, failed, now: clock.now() });
+      const now = clock.now();
+      show({ view, perMs, failed, now, preparing: preparing(now, view) });
       if (view.done) break;
       await clock.sleep(POLL_MS, signal);
       view = await client.submission(accepted.id);
@@ -54,6 +58,8 @@ interface Frame {
   readonly perMs: number;
   readonly failed: readonly JobView[];
   readonly now: number;
+  /** The image or environment takes a while. */
+  readonly preparing: boolean;
 }
 
 function createTerminalView({ io, out }: Context): (frame: Frame) => void {
@@ -70,7 +76,7 @@ function createTerminalView({ io, out }: Context): (frame: Frame) => void {
     block.draw([
       `${out.style('bold', printable(view.group.name))}  ${formatDuration(now - startedAt)}  (Ctrl-C leaves, the jobs go on)`,
       `  ${progressBar(ended / Math.max(1, view.jobs), 24)} ${ended} of ${view.jobs} ended${speed}`,
-      `  ${stateText(view)}`,
+      `  ${stateText(frame) ?? 'accepted'}`,
       ...failed.map((job) => out.style('red', failureLine(job))),
     ]);
   };
@@ -79,9 +85,11 @@ function createTerminalView({ io, out }: Context): (frame: Frame) => void {
 function createLineView({ out }: Context): (frame: Frame) => void {
   let shown = '';
   let shownAt = Number.NEGATIVE_INFINITY;
-  return ({ view, now }) => {
-    const line = stateText(view);
-    if (line === shown || (now - shownAt < LINE_MS && !view.done)) return;
+  return (frame) => {
+    const { view, now } = frame;
+    const line = stateText(frame);
+    // How it ended is told by whoever asked to follow.
+    if (view.done || line === undefined || line === shown || now - shownAt < LINE_MS) return;
     shown = line;
     shownAt = now;
     out.note(line);
@@ -103,15 +111,24 @@ function tellFailures({ out }: Context, view: SubmissionView, failed: readonly J
 // Asks for the first failed jobs only when there are more of them to name.
 function createFailures(
   client: Client,
-  { id, group }: SubmissionView,
+  { id }: SubmissionView,
 ): (view: SubmissionView) => Promise<readonly JobView[]> {
   let known: readonly JobView[] = [];
   return async ({ counts }) => {
     if (known.length < Math.min(counts.FAILED, SHOWN_FAILURES)) {
-      const { jobs } = await client.groupJobs(group.id, { state: 'FAILED' });
-      known = jobs.filter(({ submissionId }) => submissionId === id).slice(0, SHOWN_FAILURES);
+      const page = { state: 'FAILED', limit: SHOWN_FAILURES } as const;
+      known = (await client.submissionJobs(id, page)).jobs;
     }
     return known;
+  };
+}
+
+// Most submissions need nothing prepared; only a wait that a person notices is worth a word.
+function createPreparing(): (now: number, view: SubmissionView) => boolean {
+  let since: number | undefined;
+  return (now, { image }) => {
+    since = image.state === 'waiting' ? (since ?? now) : undefined;
+    return since !== undefined && now - since > PREPARING_MS;
   };
 }
 
@@ -129,8 +146,9 @@ function endedOf({ counts }: SubmissionView): number {
   return counts.SUCCEEDED + counts.FAILED + counts.STOPPED;
 }
 
-function stateText(view: SubmissionView): string {
-  if (view.image.state === 'waiting') return 'preparing the image or environment';
+function stateText({ view, preparing }: Frame): string | undefined {
+  if (preparing) return 'preparing the image or environment';
+  if (view.image.state === 'waiting') return undefined;
   return view.expanded ? countsLine(view.counts) : `${countsLine(view.counts)} (of ${view.jobs})`;
 }
 

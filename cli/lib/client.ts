@@ -27,6 +27,7 @@ import {
   type SubmissionView,
   submissionView,
 } from '../../shared/api/submissions.ts';
+import type { JobState } from '../../shared/jobs/job-state.ts';
 import { type Remote, requestJson, requestStream } from './request.ts';
 
 /** A page of a list: where it goes on, and how long it is. */
@@ -53,9 +54,9 @@ export interface Client {
     groupId: string,
     page: PageAt & { readonly maxJobs: number },
   ): Promise<z.infer<typeof experimentsPage>>;
-  groupJobs(
-    groupId: string,
-    page: PageAt & { readonly state?: string },
+  submissionJobs(
+    id: string,
+    page: PageAt & { readonly state: JobState },
   ): Promise<z.infer<typeof jobsPage>>;
   recentJobs(page: PageAt): Promise<z.infer<typeof recentJobsPage>>;
   stopGroup(groupId: string, dryRun: boolean): Promise<StopView>;
@@ -107,7 +108,7 @@ function reading(remote: Remote): Omit<Client, Sending | 'remote'> {
     group: (reference) => get(`/v1/groups/${encode(reference)}`, groupView),
     experiments: (groupId, page) =>
       get(`/v1/groups/${encode(groupId)}/experiments`, experimentsPage, page),
-    groupJobs: (groupId, page) => get(`/v1/groups/${encode(groupId)}/jobs`, jobsPage, page),
+    submissionJobs: (id, page) => get(`/v1/submissions/${encode(id)}/jobs`, jobsPage, page),
     recentJobs: (page) => get('/v1/jobs', recentJobsPage, page),
     job: (id) => get(`/v1/jobs/${encode(id)}`, jobDetail),
     logs: (id, { since, follow }) =>

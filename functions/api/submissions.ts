@@ -1,13 +1,16 @@
 import { createRoute } from '@hono/zod-openapi';
 import * as z from 'zod';
+import { jobsPage, submissionJobsQuery } from '../../shared/api/jobs.ts';
 import { LIMITS } from '../../shared/api/limits.ts';
 import { planView, submissionSpec, submissionView } from '../../shared/api/submissions.ts';
 import { accept } from '../core/accept.ts';
 import { requireSubmitter } from '../core/permissions.ts';
 import { planSubmission } from '../core/plan.ts';
+import { listSubmissionJobs } from '../core/read-jobs.ts';
 import { acceptedView, readSubmission } from '../core/read-submissions.ts';
 import { BEARER, failures, json, jsonRequest } from './answers.ts';
 import type { Api, ApiHost } from './api-host.ts';
+import { nextCursor, optionalCursor } from './cursor.ts';
 import { jsonBody } from './middleware/json-body.ts';
 import { idParams } from './parameters.ts';
 
@@ -60,6 +63,17 @@ const getSubmission = createRoute({
   responses: { 200: json(submissionView, 'The submission.'), ...failures(400, 404) },
 });
 
+const getSubmissionJobs = createRoute({
+  method: 'get',
+  path: '/v1/submissions/{id}/jobs',
+  tags: TAGS,
+  security: BEARER,
+  summary: 'Jobs of a submission in one state',
+  description: 'For example the failed ones of a submission to a group that has older failures.',
+  request: { params: idParams, query: submissionJobsQuery.strict() },
+  responses: { 200: json(jobsPage, 'A page of jobs.'), ...failures(400, 404) },
+});
+
 /** Routes that plan, accept and show submissions. */
 export function addSubmissions(app: Api, { deps }: ApiHost): void {
   app.openapi(plan, async (c) =>
@@ -75,4 +89,11 @@ export function addSubmissions(app: Api, { deps }: ApiHost): void {
   app.openapi(getSubmission, async (c) =>
     c.json(await readSubmission(deps, c.req.valid('param').id), 200),
   );
+  app.openapi(getSubmissionJobs, async (c) => {
+    const { cursor, limit, state } = c.req.valid('query');
+    const after = optionalCursor(cursor, 'number');
+    const request = { limit, after, state };
+    const { jobs, next } = await listSubmissionJobs(deps, c.req.valid('param').id, request);
+    return c.json({ jobs, next: nextCursor(next) }, 200);
+  });
 }

@@ -38,6 +38,26 @@ export async function listGroupJobs(
   return { jobs, next: page.next };
 }
 
+/** Jobs of a submission in one state, always in the same order. Throws SUBMISSION_NOT_FOUND. */
+export async function listSubmissionJobs(
+  deps: StoreDeps,
+  submissionId: string,
+  request: PageRequest & { readonly state: JobState },
+): Promise<{ readonly jobs: JobView[]; readonly next: Cursor | undefined }> {
+  await getSubmission(deps, submissionId);
+  const { state } = request;
+  const page = await deps.store.list(
+    'jobsOfSubmissionByState',
+    { submissionId, state },
+    pageOf(request),
+  );
+  const jobs = await jobViews(
+    deps,
+    page.items.map(({ value }) => value),
+  );
+  return { jobs, next: page.next };
+}
+
 /** Jobs of one owner's groups, or everyone's, newest first, and the experiments they belong to. */
 export async function listRecentJobs(
   deps: StoreDeps,

@@ -70,6 +70,9 @@ export const jobFilters = {
 /** `GET /v1/groups/{g}/jobs`. */
 export const groupJobsQuery = z.object({ ...pageQuery, ...jobFilters });
 
+/** `GET /v1/submissions/{id}/jobs`. */
+export const submissionJobsQuery = z.object({ ...pageQuery, state: z.enum(JOB_STATES) });
+
 /** `GET /v1/jobs`: most recent first; `owner` as for groups. */
 export const recentJobsQuery = z.object({
   ...pageQuery,

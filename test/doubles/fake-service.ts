@@ -148,6 +148,12 @@ function addSubmissions(app: Hono<Env>, state: FakeState): void {
     const view = state.progress[Math.min(shown++, state.progress.length - 1)];
     return c.json(view);
   });
+  app.get('/v1/submissions/:id/jobs', (c) => {
+    const [id, stage] = [c.req.param('id'), c.req.query('state')];
+    const limit = Number(c.req.query('limit') ?? 100);
+    const jobs = state.jobs.filter((job) => job.submissionId === id && job.stage === stage);
+    return c.json({ jobs: jobs.slice(0, limit), next: jobs.length > limit ? 'next' : null });
+  });
 }
 
 function addGroups(app: Hono<Env>, state: FakeState): void {
@@ -184,14 +190,6 @@ function addGroups(app: Hono<Env>, state: FakeState): void {
     }));
     const next = from + state.pageSize;
     return c.json({ experiments, next: next < ofGroup.length ? String(next) : null });
-  });
-  app.get('/v1/groups/:g/jobs', (c) => {
-    const { id } = find(c.req.param('g'));
-    const stage = c.req.query('state');
-    const jobs = state.jobs.filter(
-      (job) => job.group.id === id && (stage === undefined || job.stage === stage),
-    );
-    return c.json({ jobs, next: null });
   });
 }
 

@@ -243,8 +243,9 @@ describe('--dry_run', () => {
 });
 
 describe('waiting', () => {
+  const image = { state: 'waiting', reference: null, message: null } as const;
   const progress = [
-    aSubmission({ jobs: 4, image: { state: 'waiting', reference: null, message: null } }),
+    ...Array.from({ length: 3 }, () => aSubmission({ jobs: 4, image })),
     aSubmission({ jobs: 4, counts: someCounts({ SUBMITTED: 2, RUNNING: 2 }) }),
     aSubmission({ jobs: 4, counts: someCounts({ RUNNING: 1, SUCCEEDED: 3 }) }),
     aSubmission({ jobs: 4, counts: someCounts({ SUCCEEDED: 4 }), done: true }),
@@ -261,6 +262,14 @@ describe('waiting', () => {
     t.expect(stderr).toContain('preparing the image or environment');
     t.expect(stderr).toContain('3 of 4 ended');
     t.expect(stderr).toMatch(/\d\/(s|min), about \d+ s left/);
+  });
+
+  test('a preparation that no one notices is not told', async (t) => {
+    const { run } = await setUp(t, { progress: progress.slice(2) });
+    for (const options of [{ tty: true }, {}]) {
+      const { stderr } = await run(['--wait', 'x.py'], options);
+      t.expect(stderr).not.toContain('preparing');
+    }
   });
 
   test('Ctrl-C on a terminal leaves with status 0 and says how to come back', async (t) => {
@@ -298,12 +307,12 @@ describe('waiting', () => {
       aSubmission({ jobs: 20, counts: someCounts({ SUCCEEDED: 20 }), done: true }),
     ];
     const { run } = await setUp(t, { progress: long });
-    const { status, stderr } = await run(['--wait', 'x.py']);
+    const { status, stdout, stderr } = await run(['--wait', 'x.py']);
     t.expect(status).toBe(0);
     const lines = stderr.match(/^20 jobs: .*$/gm) ?? [];
-    t.expect(lines.at(-1)).toBe('20 jobs: 20 succeeded');
-    t.expect(lines.length).toBeGreaterThan(3);
+    t.expect(lines.length).toBeGreaterThan(2);
     t.expect(lines.length).toBeLessThan(8);
+    t.expect(`${stdout}${stderr}`.split('20 jobs: 20 succeeded')).toHaveLength(2);
   });
 
   test('a failed job is status 1, with its cause and its log', async (t) => {
@@ -314,7 +323,9 @@ describe('waiting', () => {
       ],
       groups: [aGroup()],
       jobs: [
-        failed('s0-1', 'Exit code 9 of another submission.', 's0'),
+        ...Array.from({ length: 120 }, (_, i) =>
+          failed(`s0-${i}`, 'Exit code 9 of another submission.', 's0'),
+        ),
         failed('s1-1', 'Exit code 3.', 's1'),
       ],
     });

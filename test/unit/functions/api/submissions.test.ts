@@ -1,4 +1,5 @@
 import { test } from 'vitest';
+import { jobsPage } from '../../../../shared/api/jobs.ts';
 import { planView, submissionView } from '../../../../shared/api/submissions.ts';
 import { CODE_LAYER } from '../../../doubles/a-spec.ts';
 import { createApiBench, sweepSpec } from '../../../doubles/api-bench.ts';
@@ -189,4 +190,33 @@ test('a plan for an existing group says so', async ({ expect }) => {
   await bench.submit(sweepSpec(), 'k');
   const plan = await bench.send('/v1/plans', { json: sweepSpec() });
   expect(await plan.json()).toMatchObject({ group: { name: 'sweep', exists: true } });
+});
+
+test('jobs of one submission in one state, page by page, whatever else its group holds', async ({
+  expect,
+}) => {
+  const bench = createApiBench({
+    durationMs: () => 5,
+    exitCode: (job) => (job.args.includes('0.1') ? 3 : 0),
+  });
+  await bench.submit(sweepSpec(), 'older');
+  const config = '{"lr": [0.1], "seed": [1, 2, 3]}';
+  const { id } = await bench.submit(sweepSpec({ config }), 'newer');
+  await bench.work();
+  await bench.clock.advance(1_000);
+  await bench.work();
+  await bench.later();
+  const page = async (query: string) =>
+    jobsPage.parse(await (await bench.send(`/v1/submissions/${id}/jobs?${query}`)).json());
+  const first = await page('state=FAILED&limit=2');
+  const second = await page(`state=FAILED&limit=2&cursor=${first.next}`);
+  const failed = [...first.jobs, ...second.jobs];
+  expect(failed.map(({ submissionId }) => submissionId)).toEqual([id, id, id]);
+  expect(new Set(failed.map(({ index }) => index))).toEqual(new Set([0, 1, 2]));
+  expect(second.next).toBeNull();
+  expect((await page('state=SUCCEEDED')).jobs).toEqual([]);
+  expect(await errorOf(bench.send(`/v1/submissions/${id}/jobs`))).toMatchObject({ status: 400 });
+  expect(await errorOf(bench.send('/v1/submissions/none/jobs?state=FAILED'))).toMatchObject({
+    code: 'SUBMISSION_NOT_FOUND',
+  });
 });
