@@ -7,9 +7,11 @@ import { asksForHelp, parseCommandLine } from './lib/command-line.ts';
 import { dataDirectory } from './lib/env.ts';
 import { reportFailure } from './lib/errors.ts';
 import { commandHelp, familyHelp, programHelp } from './lib/help.ts';
-import type { Io } from './lib/io.ts';
+import type { Io, OutputStream } from './lib/io.ts';
 import { createOutput, type Output } from './lib/output.ts';
 import { VERSION } from './lib/version.ts';
+
+const DEFAULT_WIDTH = 80;
 
 /** Runs one command line (without program name) and gives its exit status; never throws. */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
@@ -26,18 +28,18 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
 async function dispatch(argv: readonly string[], io: Io, out: Output): Promise<number> {
   const [first] = argv;
   if (first === undefined) {
-    out.note(programHelp(COMMANDS).trimEnd());
+    out.note(programHelp(COMMANDS, widthOf(io.stderr)).trimEnd());
     return EXIT.usage;
   }
   if (first === '--version') {
     await out.line(`caliban ${VERSION}`);
     return 0;
   }
-  if (first === 'help' || isHelpFlag(first)) return showHelp(argv.slice(1), out);
-  if (isHelpFlag(argv[1]) && argv.length === 2) return showHelp([first], out);
+  if (first === 'help' || isHelpFlag(first)) return showHelp(argv.slice(1), io, out);
+  if (isHelpFlag(argv[1]) && argv.length === 2) return showHelp([first], io, out);
   const { command, words } = chooseCommand(argv);
   if (asksForHelp(command, words)) {
-    await out.raw(commandHelp(command));
+    await out.raw(commandHelp(command, widthOf(io.stdout)));
     return 0;
   }
   const parsed = await parseCommandLine(command, words);
@@ -51,13 +53,19 @@ async function dispatch(argv: readonly string[], io: Io, out: Output): Promise<n
   });
 }
 
-async function showHelp(words: readonly string[], out: Output): Promise<number> {
+async function showHelp(words: readonly string[], io: Io, out: Output): Promise<number> {
+  const width = widthOf(io.stdout);
   const [first, second] = words;
   const family = COMMANDS.filter(({ name }) => name.startsWith(`${first} `));
-  if (first === undefined) await out.raw(programHelp(COMMANDS));
-  else if (family.length > 0 && second === undefined) await out.raw(familyHelp(first, family));
-  else await out.raw(commandHelp(chooseCommand(words).command));
+  if (first === undefined) await out.raw(programHelp(COMMANDS, width));
+  else if (family.length > 0 && second === undefined)
+    await out.raw(familyHelp(first, family, width));
+  else await out.raw(commandHelp(chooseCommand(words).command, width));
   return 0;
+}
+
+function widthOf({ isTTY, columns = DEFAULT_WIDTH }: OutputStream): number {
+  return isTTY === true && columns > 0 ? columns : DEFAULT_WIDTH;
 }
 
 function isHelpFlag(word: string | undefined): boolean {
@@ -73,7 +81,17 @@ function chooseCommand(argv: readonly string[]): { command: CommandSpec; words: 
   throw unknownCommand(first, second);
 }
 
+// What users of the original type from habit.
+const NOT_YET = new Set(['run', 'shell', 'notebook', 'build', 'cluster', 'resubmit']);
+
 function unknownCommand(first: string, second: string): AppError {
+  if (NOT_YET.has(first)) {
+    return new AppError(
+      'USAGE',
+      `caliban ${first} is not part of this version yet; caliban cloud runs the same script through the service on this machine`,
+      { hint: 'See: caliban cloud --help' },
+    );
+  }
   const siblings = COMMANDS.filter(({ name }) => name.startsWith(`${first} `));
   const [typed, candidates] =
     siblings.length > 0

@@ -28,7 +28,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     name: 'cloud',
     summary: 'run a script, or every experiment of a sweep, through the service',
     about: [
-      'Packs your code, sends what the service does not have yet, and submits one job for each\n' +
+      'Packs your code, sends what the service does not have yet, and submits one job for each ' +
         'experiment. On a terminal it then shows the progress; Ctrl-C leaves, the jobs go on.',
     ],
     arguments: [
@@ -116,7 +116,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     name: 'serve',
     summary: 'run the service on this machine',
     about: [
-      'Jobs run only while a service runs. caliban cloud and caliban stop start one by themselves; it\nends after 30 idle minutes.',
+      'Jobs run only while a service runs. caliban cloud and caliban stop start one by themselves; it ends after 30 idle minutes.',
     ],
     arguments: [],
     options: [

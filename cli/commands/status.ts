@@ -23,7 +23,12 @@ const WATCH_MS = 2_000;
 /** `caliban status`. */
 export async function run(ctx: Context): Promise<number> {
   const group = ctx.options.text('xgroup');
-  const maxJobs = ctx.options.integer('max_jobs', { min: -1e9, max: 1e9 });
+  const most = group === undefined ? `${MAX_RECENT} in all` : `${MAX_JOBS_EACH} of an experiment`;
+  const maxJobs = ctx.options.integer('max_jobs', {
+    min: -1e9,
+    max: 1e9,
+    told: `from 1 to ${most}, or 0 for as many as that`,
+  });
   const view: View = { ctx, group, maxJobs };
   if (ctx.options.isSet('watch')) refuseUnwatchable(ctx);
   await using connection = await connectToRead(ctx);

@@ -33,7 +33,6 @@ export async function parseCommandLine(
     .allowExcessArguments(false);
   for (const { option } of flagsOf(command)) {
     const made = new Option(option.flags, option.summary);
-    if (option.choices !== undefined) made.choices(option.choices);
     if (option.repeats === true) made.argParser(collect);
     parser.addOption(made);
   }
@@ -121,16 +120,23 @@ function takeFlag(
     else found.problem ??= new AppError('USAGE', `--${flag.long} takes no value.`);
     return 0;
   }
-  if (attached !== undefined) {
-    found.flags.push(`--${flag.long}=${attached}`);
-    return 0;
-  }
-  if (next === undefined || next === '--') {
+  const value = attached ?? (next === '--' ? undefined : next);
+  if (value === undefined) {
     found.problem ??= new AppError('USAGE', `${word} needs a value: ${flag.option.flags}.`);
     return 0;
   }
-  found.flags.push(`--${flag.long}=${next}`);
-  return 1;
+  found.problem ??= refusedChoice(flag, value);
+  found.flags.push(`--${flag.long}=${value}`);
+  return attached === undefined ? 1 : 0;
+}
+
+function refusedChoice({ long, option: { choices } }: Flag, value: string): AppError | undefined {
+  if (choices === undefined || choices.includes(value)) return undefined;
+  const near = didYouMean(value, choices);
+  const all = choices.join(', ');
+  return new AppError('USAGE', `--${long} cannot be ${value}.`, {
+    hint: near === undefined ? `It can be: ${all}.` : `Did you mean --${long} ${near}?`,
+  });
 }
 
 function readFlag(
@@ -168,20 +174,17 @@ function strayWords(
   const before = words.slice(0, end - strays.length - 1);
   const start = ['caliban', command.name, ...before];
   const many = strays.length > 1;
+  const forProgram = `For your program: ${shellLine([...start, module, '--', ...strays, ...passed])}`;
+  const rest = passed.length > 0 ? ['--', ...passed] : [];
+  const inFront = shellLine([...start, ...strays, module, ...rest]);
+  const known = flagsOf(command);
+  const isFlag = (word: string): boolean =>
+    word.startsWith('-') && readFlag(known, word).flag !== undefined;
+  const forCaliban = strays.some(isFlag) ? [`For caliban, in front of the module: ${inFront}`] : [];
   return new AppError(
     'USAGE',
     `${shellLine(strays)} stand${many ? '' : 's'} between ${module} and \`--\`; what is meant for your program goes behind \`--\`.`,
-    {
-      hint: [
-        `For your program: ${shellLine([...start, module, '--', ...strays, ...passed])}`,
-        `For caliban, in front of the module: ${shellLine([
-          ...start,
-          ...strays,
-          module,
-          ...(passed.length > 0 ? ['--', ...passed] : []),
-        ])}`,
-      ].join('\n'),
-    },
+    { hint: [forProgram, ...forCaliban].join('\n') },
   );
 }
 

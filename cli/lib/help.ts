@@ -1,46 +1,49 @@
 import { EXIT } from '../../shared/errors/catalog.ts';
 import type { CommandSpec } from '../commands/command.ts';
 import { flagsOf } from './flags.ts';
-import { alignColumns } from './table.ts';
+import { alignColumns, wrapText } from './table.ts';
 
 /** The help of the whole program. */
-export function programHelp(commands: readonly CommandSpec[]): string {
+export function programHelp(commands: readonly CommandSpec[], width: number): string {
   return [
-    'caliban: run a training script, or a sweep of thousands, with one word changed.',
+    ...wrapText(
+      'caliban: run a training script, or a sweep of thousands, with one word changed.',
+      width,
+    ),
     '',
     'Usage: caliban COMMAND [flags]',
     '',
     'Commands:',
     ...alignColumns(
       commands.map(({ name, summary }) => [name, summary]),
-      { indent: 2 },
+      { indent: 2, width },
     ),
     '',
     'A sweep in one line, and what became of it:',
     '  caliban cloud --experiment_config sweep.json train.py -- --epochs 2',
     '  caliban status',
     '',
-    'Flags of a command: caliban COMMAND --help. Version: caliban --version.',
+    ...wrapText('Flags of a command: caliban COMMAND --help. Version: caliban --version.', width),
     '',
   ].join('\n');
 }
 
 /** The help of commands that share their first word. */
-export function familyHelp(word: string, commands: readonly CommandSpec[]): string {
+export function familyHelp(word: string, commands: readonly CommandSpec[], width: number): string {
   const rows = commands.map((command) => [usageLine(command), command.summary]);
-  return [`caliban ${word}:`, ...alignColumns(rows, { indent: 2 }), ''].join('\n');
+  return [`caliban ${word}:`, ...alignColumns(rows, { indent: 2, width }), ''].join('\n');
 }
 
 /** The help of one command. */
-export function commandHelp(command: CommandSpec): string {
+export function commandHelp(command: CommandSpec, width: number): string {
   const sections = [
-    `caliban ${command.name}: ${command.summary}`,
-    `Usage: ${usageLine(command)}`,
-    ...(command.about ?? []),
-    argumentsSection(command),
-    ...optionSections(command),
-    examplesSection(command),
-    exitsSection(command),
+    wrapText(`caliban ${command.name}: ${command.summary}`, width).join('\n'),
+    wrapText(`Usage: ${usageLine(command)}`, width).join('\n'),
+    ...(command.about ?? []).map((text) => wrapText(text, width).join('\n')),
+    argumentsSection(command, width),
+    ...optionSections(command, width),
+    examplesSection(command, width),
+    exitsSection(command, width),
   ];
   return `${sections.filter((section) => section !== '').join('\n\n')}\n`;
 }
@@ -70,15 +73,17 @@ export function exitStatuses(command: CommandSpec): [number, string][] {
   );
 }
 
-function argumentsSection(command: CommandSpec): string {
+function argumentsSection(command: CommandSpec, width: number): string {
   const rows = command.arguments.map(({ name, summary }) => [name, summary]);
   if (command.passThrough === true) {
     rows.push(['-- ARGS', 'everything behind `--` goes to your program, unchanged']);
   }
-  return rows.length === 0 ? '' : ['Arguments:', ...alignColumns(rows, { indent: 2 })].join('\n');
+  return rows.length === 0
+    ? ''
+    : ['Arguments:', ...alignColumns(rows, { indent: 2, width })].join('\n');
 }
 
-function optionSections(command: CommandSpec): string[] {
+function optionSections(command: CommandSpec, width: number): string[] {
   const groups = new Map<string, string[][]>();
   for (const { option, short } of flagsOf(command)) {
     if (option.hidden === true) continue;
@@ -87,13 +92,13 @@ function optionSections(command: CommandSpec): string[] {
     rows.push([short === undefined ? `    ${option.flags}` : option.flags, summaryOf(option)]);
     groups.set(heading, rows);
   }
-  const width = Math.max(0, ...[...groups.values()].flat().map(([flags = '']) => flags.length));
+  const column = Math.max(0, ...[...groups.values()].flat().map(([flags = '']) => flags.length));
   return [...groups].map(([heading, rows]) =>
     [
       `${heading}:`,
       ...alignColumns(
-        rows.map(([flags = '', summary = '']) => [flags.padEnd(width), summary]),
-        { indent: 2 },
+        rows.map(([flags = '', summary = '']) => [flags.padEnd(column), summary]),
+        { indent: 2, width },
       ),
     ].join('\n'),
   );
@@ -104,14 +109,18 @@ function summaryOf(option: CommandSpec['options'][number]): string {
   return `${option.summary}${choices}${option.repeats === true ? '; may be repeated' : ''}`;
 }
 
-function examplesSection(command: CommandSpec): string {
+function examplesSection(command: CommandSpec, width: number): string {
   const examples = command.examples ?? [];
   if (examples.length === 0) return '';
-  const lines = examples.flatMap(({ line, summary }) => [`  # ${summary}`, `  ${line}`]);
+  const lines = examples.flatMap(({ line, summary }) => [
+    ...alignColumns([['#', summary]], { indent: 2, gap: 1, width }),
+    // A command line is to be copied: never broken.
+    `  ${line}`,
+  ]);
   return ['Examples:', ...lines].join('\n');
 }
 
-function exitsSection(command: CommandSpec): string {
+function exitsSection(command: CommandSpec, width: number): string {
   const rows = exitStatuses(command).map(([status, text]) => [String(status), text]);
-  return ['Exit status:', ...alignColumns(rows, { indent: 2 })].join('\n');
+  return ['Exit status:', ...alignColumns(rows, { indent: 2, width })].join('\n');
 }

@@ -140,8 +140,10 @@ export async function failureOf(
   const retry = retryAfterMs === undefined ? {} : { retryAfterMs };
   if (parsed.success) {
     const error = fromErrorBody(parsed.data, response.status);
+    // The service cannot know how its caller gives a token.
+    const hint = error.code === 'UNAUTHENTICATED' ? TOKEN_HINT : error.hint;
     return new AppError(error.code, error.message, {
-      ...(error.hint === undefined ? {} : { hint: error.hint }),
+      ...(hint === undefined ? {} : { hint }),
       context: { ...error.context, ...retry },
     });
   }
@@ -152,14 +154,13 @@ export async function failureOf(
   });
 }
 
-/** What to do about a refused token. */
-export const TOKEN_HINT =
-  'Give a token: caliban endpoint set URL --token TOKEN, or CALIBAN_TOKEN with CALIBAN_ENDPOINT.';
+const TOKEN_HINT =
+  'Give the token: --token TOKEN or CALIBAN_TOKEN; on this machine it is in DATA_DIR/token (see: caliban serve --status).';
 
 /** The failure of a service that could not be reached. */
 export function unreachable(url: string, cause: unknown): AppError {
   return new AppError('UNAVAILABLE', `${url} cannot be reached (${networkReason(cause)}).`, {
-    hint: 'Look at the address with: caliban endpoint show',
+    hint: 'Is it running? caliban serve --status on that machine; the address comes from: caliban endpoint show',
     cause,
   });
 }

@@ -11,11 +11,12 @@ export class CapturedStream implements OutputStream {
   readonly #bytes: Uint8Array[] = [];
   writes = 0;
   readonly isTTY: boolean;
-  readonly columns: number = 100;
+  readonly columns: number;
   readonly rows: number = 30;
   readonly #breakAfter: number;
 
-  constructor(isTTY = false, breakAfter = Number.POSITIVE_INFINITY) {
+  constructor(isTTY = false, breakAfter = Number.POSITIVE_INFINITY, columns = 100) {
+    this.columns = columns;
     this.isTTY = isTTY;
     this.#breakAfter = breakAfter;
   }
