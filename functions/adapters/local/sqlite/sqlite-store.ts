@@ -57,6 +57,9 @@ interface PreparedWrite {
   readonly row: Row | undefined;
 }
 
+/** After so much work (ms) the event loop gets its turn. */
+const HELD_MS = 8;
+
 class FileStore implements SqliteStore {
   readonly #db: DatabaseSync;
   readonly #clock: Clock;
@@ -64,6 +67,7 @@ class FileStore implements SqliteStore {
   readonly #readOnly: boolean;
   readonly #statements = new Map<string, StatementSync>();
   readonly #writers = new Map<Collection, SqliteWriter>();
+  #yieldedAt = performance.now();
 
   constructor(db: DatabaseSync, options: SqliteOptions) {
     this.#db = db;
@@ -162,12 +166,21 @@ class FileStore implements SqliteStore {
 
   async #turn<T>(attempt: () => T): Promise<T> {
     try {
-      return await takeTurn(this.#clock, attempt);
+      const result = await takeTurn(this.#clock, attempt);
+      await this.#letOthersRun();
+      return result;
     } catch (error) {
       // The columns and indexes that our statements name may be gone.
       if (isSqlError(error) && readShape(this.#db) !== SHAPE) throw this.#reshaped();
       throw asStoreError(error, this.#path);
     }
+  }
+
+  // Our calls answer at once, so a caller's loop over them would never let the process look at its sockets.
+  async #letOthersRun(): Promise<void> {
+    if (performance.now() - this.#yieldedAt < HELD_MS) return;
+    await new Promise(setImmediate);
+    this.#yieldedAt = performance.now();
   }
 
   #reshaped(): AppError {
