@@ -10,6 +10,8 @@ import type { ProcessTable } from './process-table.ts';
 
 // How long `started` may stay without its words before its writer is taken for dead.
 const WORDLESS_MS = 5000;
+/** A program that was started so long ago runs by itself. */
+const SETTLED_MS = 250;
 const STOP_POLL_MS = 50;
 
 /** One attempt that the service looks after. `starting` and `running` hold a slot. */
@@ -297,13 +299,21 @@ export class AttemptKeeper {
     const deadline = clock.now() + graceMs;
     let signalled = false;
     while (attempt.phase !== 'ended' && clock.now() < deadline) {
-      if (!signalled) signalled = await this.#signal(attempt, 'SIGTERM');
+      if (!signalled && (await this.#isSettled(attempt))) {
+        signalled = await this.#signal(attempt, 'SIGTERM');
+      }
       await clock.sleep(STOP_POLL_MS, this.#closing.signal);
       await this.refresh(attempt);
     }
     if (attempt.phase === 'ended') return;
     await this.#signal(attempt, 'SIGKILL');
     await this.refresh(attempt);
+  }
+
+  // Between fork and exec the program still has its shell's handler, which would swallow the one TERM it gets.
+  async #isSettled(attempt: Attempt): Promise<boolean> {
+    const start = await this.#readStart(attempt);
+    return start?.kind === 'taken' && this.#deps.clock.now() - start.at >= SETTLED_MS;
   }
 
   async #signal(attempt: Attempt, name: NodeJS.Signals): Promise<boolean> {
