@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'vitest';
@@ -112,7 +112,7 @@ describe('the end', () => {
     const dataDir = aDataDir(t);
     const { address, stop } = await serve(t, dataDir, { slots: 1 });
     const jobIds = await submit(address, 'sleep 30', { config: '{"lr": [0.1, 0.2]}' });
-    await t.expect.poll(() => states(address)).toEqual(['QUEUED', 'RUNNING']);
+    await t.expect.poll(() => states(address)).toEqual(['RUNNING', 'SUBMITTED']);
     const streams = [
       await send(address, '/v1/groups/sweep/events'),
       await send(address, `/v1/jobs/${jobIds[0]}/logs?follow=true`),
@@ -233,7 +233,7 @@ async function statusFor(address: string, host: string): Promise<number | undefi
 }
 
 async function upload(address: string) {
-  const layer = aLayer(aTar(aFile('train.py', '')));
+  const layer = aLayer(aTar(aFile('usr/app/train.py')));
   const { diffId, blobSize } = layer.declaration;
   const begun = await send(address, '/v1/layers', layer.declaration);
   const { uploadUrl } = z.object({ uploadUrl: z.string() }).parse(await begun.json());
@@ -246,11 +246,14 @@ async function upload(address: string) {
 
 async function anOpenUpload(address: string) {
   const { url, blob, headers } = await upload(address);
-  const length = { ...headers, 'Content-Length': blob.length };
-  const sent = httpRequest(url, { method: 'PUT', headers: length });
+  const sent = httpRequest(url, {
+    method: 'PUT',
+    headers: { ...headers, 'Content-Length': blob.length, Expect: '100-continue' },
+  });
   sent.on('error', () => undefined);
+  sent.flushHeaders();
+  await once(sent, 'continue');
   sent.write(blob.subarray(0, 10));
-  await once(sent, 'socket');
   return sent;
 }
 
