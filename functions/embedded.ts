@@ -7,13 +7,14 @@ import type { CoreDeps, LaneSetting } from './core/deps.ts';
 import { freeLeases } from './core/lane.ts';
 import { type Closers, createClosers } from './embedded/closers.ts';
 import { type DataDir, keepToken, makeDataDir } from './embedded/data-dir.ts';
-import { type Door, openDoor, refuseOpenBind } from './embedded/door.ts';
+import { openDoor, refuseOpenBind } from './embedded/door.ts';
 import { createHandler } from './embedded/handler.ts';
-import { createIdleWatch, type IdleWatch } from './embedded/idle.ts';
+import { createIdleWatch } from './embedded/idle.ts';
 import { createLaneSignals, type LaneSignals } from './embedded/lane-signals.ts';
 import { sweepLoop, tickLoop } from './embedded/loops.ts';
 import { coreDeps, laneOf, openParts } from './embedded/parts.ts';
 import { openServiceLog, systemClock, systemRandom } from './embedded/runtime.ts';
+import { serveUntilEnd } from './embedded/serve-until-end.ts';
 import { createSyncLoop } from './embedded/sync-loop.ts';
 import type { Log } from './ports/runtime.ts';
 
@@ -92,7 +93,7 @@ async function start({ options, dir, ending, closers }: Start): Promise<RunningS
   const idle = createIdleWatch(deps, minutes, () => outbox.inFlight() + door.answering() > 0);
   const loops: Promise<void>[] = [];
   closers.add('loops', () => Promise.allSettled(loops));
-  const door: Door = await openDoor({
+  const door = await openDoor({
     ...{ dir, deps, instance, layers, token, ending: ending.signal },
     ...{ host: options.host, port: options.port, touch: idle.touch },
   });
@@ -144,45 +145,4 @@ async function openDeps(from: {
     waitOnLane: signals.wait,
   };
   return { deps, layers: parts.layers };
-}
-
-interface Serving {
-  readonly signal: AbortSignal;
-  readonly idle: IdleWatch;
-  readonly door: Door;
-  readonly ending: AbortController;
-  readonly closers: Closers;
-  readonly log: Log;
-}
-
-// First nobody finds the service, then nobody is let in, then what runs ends; the lock goes last.
-async function serveUntilEnd(serving: Serving): Promise<void> {
-  const { ending, closers, log } = serving;
-  try {
-    await untilEnd(serving);
-  } catch (error) {
-    log.error({ error }, 'ending: the serve file cannot be kept');
-  } finally {
-    ending.abort();
-    await closers.closeAll(log);
-  }
-}
-
-async function untilEnd({ signal, idle, door, ending, log }: Serving): Promise<void> {
-  const asked = untilAborted(signal);
-  for (;;) {
-    await Promise.race([asked, idle.run(ending.signal)]);
-    await door.refuse();
-    // A request may have come while the watch made up its mind.
-    if (signal.aborted || !(await idle.isNeeded())) break;
-    await door.admit();
-  }
-  log.info({}, signal.aborted ? 'ending: asked to' : 'ending: idle');
-}
-
-function untilAborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }
