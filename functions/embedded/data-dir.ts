@@ -48,16 +48,43 @@ export async function makeDataDir(path: string): Promise<DataDir> {
   return dataDirAt(path);
 }
 
-/** The directory's bearer token: the given one, the one that is there, or a new one; mode 0600. `isNew`: show it once. */
+// What can be sent in a header and is not guessed.
+const TOKEN = /^[!-~]{20,}$/;
+
+/**
+ * The directory's bearer token: the given one, the one that is there, or a new one; mode 0600. `isNew`: show it once. Throws
+ * AppErrors SERVE_REFUSED for one that is too short or not printable, before anything is written, and DATA_DIR_UNUSABLE.
+ */
 export async function keepToken(
   dir: DataDir,
   given: string | null,
 ): Promise<{ readonly token: string; readonly isNew: boolean }> {
+  if (given !== null)
+    checkToken(
+      given,
+      'The token given with --token',
+      'Give a longer random one, or leave out --token to get one made.',
+    );
   const before = await readToken(dir.tokenFile);
+  if (given === null && before !== '')
+    checkToken(
+      before,
+      `The token in ${dir.tokenFile}`,
+      'Remove the file to get a new one made, or give another with --token.',
+    );
   const token = given ?? (before === '' ? randomBytes(32).toString('base64url') : before);
   if (token !== before) await replacePrivate(dir.tokenFile, `${token}\n`);
   await chmod(dir.tokenFile, 0o600);
   return { token, isNew: token !== before && given === null };
+}
+
+function checkToken(token: string, name: string, hint: string): void {
+  if (TOKEN.test(token)) return;
+  throw new AppError(
+    'SERVE_REFUSED',
+    `${name} has ${token.length} characters; at least 20 are needed, all printable ASCII without spaces.`,
+    { hint },
+  );
 }
 
 async function readToken(path: string): Promise<string> {

@@ -40,9 +40,7 @@ export function createSyncLoop(deps: CoreDeps, lane: string, freed: () => void):
         if (signal.aborted) return;
         if (early.signal.aborted) await deps.clock.sleep(GATHER_MS);
         early = new AbortController();
-        await pass().catch((error: unknown) =>
-          deps.log.error({ lane, error: String(error) }, 'sync failed'),
-        );
+        await pass().catch((error: unknown) => deps.log.error({ lane, error }, 'sync failed'));
       }
     },
   };

@@ -37,6 +37,8 @@ import { SqliteWriter } from './sqlite-writer.ts';
 
 /** A store in a file, shared by any number of processes of one machine. */
 export interface SqliteStore extends Store {
+  /** When something was last committed (UTC ms); 0: never. */
+  lastChangeAt(): Promise<number>;
   /** Moves what was committed into the main file, where no other process hinders that, and closes; once is enough. */
   close(): void;
 }
@@ -110,6 +112,12 @@ class FileStore implements SqliteStore {
     const asked = countSql(query, params);
     const row = await this.#turn(() => this.#prepare(asked).get(...asked.values));
     return Number(row?.['count']);
+  }
+
+  async lastChangeAt(): Promise<number> {
+    const sql = 'SELECT "changed_at" FROM "meta"';
+    const row = await this.#turn(() => this.#prepare({ sql }).get());
+    return Number(row?.['changed_at']);
   }
 
   close(): void {

@@ -133,7 +133,8 @@ function hostThat(runs: (options: ServeOptions) => Promise<void>) {
       async runServe(options: ServeOptions) {
         await runs(options);
         const closed = Promise.resolve();
-        return { address: 'http://127.0.0.1:1', instance: 'i', tokenFile: 't', closed };
+        const address = 'http://127.0.0.1:1';
+        return { address, instance: 'i', tokenFile: 't', newToken: null, closed };
       },
       offline: async () => null,
     }),
