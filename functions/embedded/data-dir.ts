@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chmod, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { AppError } from '../../shared/errors/app-error.ts';
 
 /** Where the one-machine service keeps things. */
@@ -34,7 +34,7 @@ export function dataDirAt(path: string): DataDir {
 /** Makes the directory, for its owner alone. Throws AppError DATA_DIR_UNUSABLE. */
 export async function makeDataDir(path: string): Promise<DataDir> {
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    await makeWithParents(path);
   } catch (error) {
     throw new AppError(
       'DATA_DIR_UNUSABLE',
@@ -46,6 +46,18 @@ export async function makeDataDir(path: string): Promise<DataDir> {
     );
   }
   return dataDirAt(path);
+}
+
+// One by one: Node's own `recursive` never ends where the system makes nothing, as below /proc.
+async function makeWithParents(path: string): Promise<void> {
+  const make = () => mkdir(path, { mode: 0o700 });
+  await make().catch(async (error: unknown) => {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return;
+    if (code !== 'ENOENT' || dirname(path) === path) throw error;
+    await makeWithParents(dirname(path));
+    await make();
+  });
 }
 
 // What can be sent in a header and is not guessed.

@@ -141,3 +141,9 @@ describe('serve file', () => {
 async function modeOf(path: string): Promise<number> {
   return (await stat(path)).mode & 0o777;
 }
+
+test('a place where the system makes no directories is refused at once', async ({ expect }) => {
+  await expect(makeDataDir('/proc/caliban-test/deeper')).rejects.toMatchObject({
+    code: 'DATA_DIR_UNUSABLE',
+  });
+});
