@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Starts the built CLI. On a Node older than 24 it hands over to the Node 24 that npm installed beside it.
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
@@ -19,8 +19,14 @@ if (Number(process.versions.node.split('.')[0]) >= 24) {
     );
     process.exit(70);
   }
-  const ran = spawnSync(node, [fileURLToPath(main), ...process.argv.slice(2)], {
-    stdio: 'inherit',
+  const child = spawn(node, [fileURLToPath(main), ...process.argv.slice(2)], { stdio: 'inherit' });
+  // A terminal sends Ctrl-C to both: what it means is the program's to say. Other signals reach only us, and are passed on.
+  process.on('SIGINT', () => undefined);
+  for (const signal of ['SIGTERM', 'SIGHUP', 'SIGQUIT'])
+    process.on(signal, () => child.kill(signal));
+  child.on('exit', (status, signal) => {
+    if (signal === null) process.exit(status ?? 70);
+    process.removeAllListeners(signal);
+    process.kill(process.pid, signal);
   });
-  process.exit(ran.status ?? 130);
 }

@@ -79,24 +79,26 @@ function results() {
 
 function farewell(best: string | undefined, jobs: number): void {
   const seconds = ((Date.now() - startedAt) / 1_000).toFixed(0);
-  console.log(
-    `\n${jobs} jobs packed, uploaded, expanded, run and tracked in ${seconds} s, in ${home}.`,
-  );
+  console.log(`\n${jobs} jobs packed, uploaded, expanded, run and tracked in ${seconds} s.`);
+  const bin = join(root, 'bin', 'caliban.mjs');
   if (values.keep) {
-    console.log(
-      `The service goes on. Use it with\n  export CALIBAN_HOME=${home}\n  bin/caliban.mjs serve --status\nand end it with\n  bin/caliban.mjs serve --stop`,
-    );
     const { address, token } = endpoint();
     console.log(
-      `Address and token, for other programs:\n  export CALIBAN_ENDPOINT=${address} CALIBAN_TOKEN=${token}`,
+      [
+        `\nThe service goes on at ${address}. From any shell of this machine:`,
+        `  export CALIBAN_ENDPOINT=${address} CALIBAN_TOKEN=${token}`,
+        `  ${bin} status --xgroup digits`,
+        `End it with\n  CALIBAN_HOME=${home} ${bin} serve --stop`,
+      ].join('\n'),
     );
   }
+  const longer = (best ?? '').replace(/--epochs \d+/, '--epochs 60');
   console.log(
     [
-      '\nWhat to try next',
-      '  cd examples/digits && ../../bin/caliban.mjs cloud --experiment_config experiment.json train.py     the same, by hand',
-      '  echo \'{"learning_rate": [0.1, 0.2]}\' | ../../bin/caliban.mjs expansion --print_flags -            what a config stands for',
-      `  ../../bin/caliban.mjs cloud train.py -- ${(best ?? '').replace(/--epochs \d+/, '--epochs 60')}     the best settings, trained longer`,
+      `\nWhat to try next, in ${example}:`,
+      `  ${bin} cloud --experiment_config experiment.json train.py`,
+      `  ${bin} expansion --print_flags experiment.json`,
+      `  ${bin} cloud train.py -- ${longer}`,
     ].join('\n'),
   );
 }
@@ -125,8 +127,8 @@ try {
   caliban(['status', '--xgroup', 'digits']);
   const ranking = results();
   console.log('\nBest settings, by the accuracy each job printed:');
-  for (const { accuracy, flags, id } of ranking.slice(0, 3))
-    console.log(`  ${accuracy.toFixed(4)}  ${flags}  (caliban logs ${id})`);
+  for (const { accuracy, flags } of ranking.slice(0, 3))
+    console.log(`  ${accuracy.toFixed(4)}  ${flags}`);
   farewell(ranking[0]?.flags, ranking.length);
   ended = true;
 } finally {

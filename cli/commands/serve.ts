@@ -1,4 +1,3 @@
-import type { RunningServe } from '../../functions/embedded.ts';
 import { LIMITS } from '../../shared/api/limits.ts';
 import { isAppError } from '../../shared/errors/app-error.ts';
 import { EXIT } from '../../shared/errors/catalog.ts';
@@ -28,10 +27,9 @@ async function foreground(
   try {
     const log = (line: string): void => out.note(line);
     const serve = await runServe({ ...flags, log, signal: io.signal });
-    const { address, instance, tokenFile } = serve;
+    const { address, instance, tokenFile, newToken } = serve;
     if (json) await out.json({ address, instance, tokenFile, dataDir: flags.dataDir });
     else out.note(`Serving ${flags.dataDir} at ${address}. Ctrl-C ends it; jobs that run go on.`);
-    const newToken = newTokenOf(serve);
     // What a child notes goes into serve.log; whoever started it shows the token.
     if (newToken !== null && !isChild) out.note(newTokenText(address, newToken));
     await serve.closed;
@@ -43,10 +41,6 @@ async function foreground(
     const running = await seekServe(flags.dataDir, io.signal);
     throw running.state === 'none' ? error : alreadyRuns(running.serve, [], error);
   }
-}
-
-function newTokenOf(serve: RunningServe & { readonly newToken?: unknown }): string | null {
-  return typeof serve.newToken === 'string' ? serve.newToken : null;
 }
 
 async function detach(ctx: Context, token: string | null): Promise<number> {

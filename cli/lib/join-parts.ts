@@ -7,7 +7,10 @@ export const PARTS: Parts = {
     return createPacker();
   },
   async host() {
-    const { runServe, openOffline } = await import('../../functions/embedded.ts');
+    const [{ runServe }, { openOffline }] = await Promise.all([
+      import('../../functions/embedded.ts'),
+      import('../../functions/embedded/offline.ts'),
+    ]);
     return { runServe, offline: openOffline };
   },
 };

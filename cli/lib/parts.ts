@@ -1,4 +1,5 @@
-import type { OfflineService, RunningServe, ServeOptions } from '../../functions/embedded.ts';
+import type { OfflineService } from '../../functions/embedded/offline.ts';
+import type { RunningServe, ServeOptions } from '../../functions/embedded.ts';
 import type { DependencySpec } from './submission.ts';
 
 /** How a layer's bytes are stored once spooled to a file. */

@@ -80,7 +80,7 @@ function refuseOutside(word: string): void {
   if (word.startsWith('/')) {
     throw failure(word, 'directory', {
       message: `${word} is an absolute path; code must live in a folder below the current directory.`,
-      hint: 'Change to the directory of your project and name the script from there: caliban run trainer/train.py',
+      hint: 'Change to the directory of your project and name the script from there: caliban cloud trainer/train.py',
     });
   }
   if (word.split('/').includes('..')) {
@@ -123,7 +123,7 @@ async function isFolder(contextDir: string, word: string): Promise<AppError> {
   const example = main === undefined ? `${folder}/train.py` : main;
   return failure(word, 'file', {
     message: `${word} is a directory; name the script or module to execute.`,
-    hint: `For example: caliban run ${example}`,
+    hint: `For example: caliban cloud ${example}`,
   });
 }
 

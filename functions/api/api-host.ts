@@ -27,4 +27,6 @@ export interface ApiHost {
   readonly uploads: UploadSink | null;
   readonly service: ServiceIdentity;
   readonly followers: Followers;
+  /** Ends every stream at once; null: nothing does. */
+  readonly ending: AbortSignal | null;
 }

@@ -34,6 +34,8 @@ export interface ApiOptions {
   readonly service: ServiceIdentity;
   /** Host names (without port) it answers to besides loopback; null: all of them, behind a front end that checks. */
   readonly allowedHosts: readonly string[] | null;
+  /** The service ends: so does every stream. */
+  readonly ending?: AbortSignal;
 }
 
 /** The HTTP API, version 1: a hono app that knows its own OpenAPI description. */
@@ -47,6 +49,7 @@ export function createApi(options: ApiOptions): Api {
     uploads,
     service,
     followers: createFollowers(LIMITS.followers),
+    ending: options.ending ?? null,
   };
   app.onError(errorAnswer(deps.log));
   app.notFound((c) => answerError(c, routeNotFound(c.req.method, c.req.path)));

@@ -8,11 +8,11 @@ const GRACE_MS = 5_000;
 export type TextSource = (signal: AbortSignal) => AsyncGenerator<string, void>;
 
 /**
- * A body that holds one of the follower places until it ends, its reader goes, or its reader has stood still for too
- * long. Texts are made as they are read, not ahead. Throws UNAVAILABLE when no place is free.
+ * A body that holds one of the follower places until it ends, its reader goes, its reader has stood still for too
+ * long, or the service ends. Texts are made as they are read, not ahead. Throws UNAVAILABLE when no place is free.
  */
 export function followStream(
-  { deps, followers }: Pick<ApiHost, 'deps' | 'followers'>,
+  { deps, followers, ending: serviceEnd }: Pick<ApiHost, 'deps' | 'followers' | 'ending'>,
   source: TextSource,
 ): ReadableStream<Uint8Array> {
   const release = followers.take();
@@ -28,13 +28,17 @@ export function followStream(
   return new ReadableStream<Uint8Array>(
     {
       start(controller) {
-        deps.clock.sleep(LIMITS.followMs + GRACE_MS, ending.signal).then(
-          () => {
-            end();
-            controller.close();
-          },
-          () => {},
-        );
+        const close = () => {
+          end();
+          controller.close();
+        };
+        const { signal } = ending;
+        if (serviceEnd?.aborted === true) {
+          close();
+          return;
+        }
+        serviceEnd?.addEventListener('abort', close, { once: true, signal });
+        deps.clock.sleep(LIMITS.followMs + GRACE_MS, signal).then(close, () => {});
       },
       async pull(controller) {
         try {

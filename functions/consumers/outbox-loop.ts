@@ -5,6 +5,8 @@ import { put, STORE_LIMIT, StaleVersion, type Stored } from '../ports/store.ts';
 const ROWS = 100;
 /** Handlers running at the same time. */
 const IN_FLIGHT = 16;
+/** Of these, expansions: a sweep of millions must not keep a stop or another's image waiting. */
+const EXPANSIONS_IN_FLIGHT = 2;
 const MAX_ATTEMPTS = 10;
 const LONGEST_SLEEP_MS = 1_000;
 const BACKOFF_MS = { first: 500, longest: 60_000 } as const;
@@ -21,8 +23,8 @@ export interface OutboxLoop {
 
 /**
  * Leases due rows (raising `attempts` before the handler runs, so that a row that kills the service is seen), deletes them on
- * success, puts them back with growing waits, and parks them after ten attempts. Equal messages are handled once. `instance` tells
- * leases of an earlier life from ours; the directory's lock guarantees that there is no other.
+ * success, puts them back with growing waits, and parks them after ten attempts. Equal messages are handled once. A lease is
+ * no lock: the directory's lock guarantees that no other loop runs. `instance` is written beside it, to tell who tried last.
  */
 export function createOutboxLoop(
   deps: Pick<CoreDeps, 'store' | 'clock' | 'random' | 'log'>,
@@ -33,6 +35,7 @@ export function createOutboxLoop(
   const held = new Set<string>();
   let wake: () => void = () => undefined;
   let woken = false;
+  let expansions = 0;
 
   async function step(): Promise<number> {
     // What is being handled is still in the list: it must not fill the page.
@@ -43,21 +46,31 @@ export function createOutboxLoop(
     const worn = free.filter((row) => row.value.attempts >= MAX_ATTEMPTS);
     for (const row of worn) await park(deps, row);
     const due = free.filter((row) => row.value.notBefore <= now && !worn.includes(row));
-    for (const rows of byMessage(due).slice(0, IN_FLIGHT - busy.size)) await start(rows);
+    for (const rows of byMessage(due)) {
+      if (hasPlaceFor(rows[0]?.value.message)) await start(rows);
+    }
     const next = free.find((row) => row.value.notBefore > now);
     return next === undefined
       ? LONGEST_SLEEP_MS
       : Math.min(LONGEST_SLEEP_MS, next.value.notBefore - now);
   }
 
+  function hasPlaceFor(message: Message | undefined): boolean {
+    if (message === undefined || busy.size >= IN_FLIGHT) return false;
+    return message.kind !== 'expand' || expansions < EXPANSIONS_IN_FLIGHT;
+  }
+
   async function start(rows: readonly Stored<'outbox'>[]): Promise<void> {
     const leased = await lease(deps, rows, instance);
     const [first] = leased;
     if (first === undefined) return;
+    const isExpansion = first.value.message.kind === 'expand';
+    if (isExpansion) expansions++;
     for (const row of leased) held.add(row.key.id);
     const done = settle(leased, first.value.message).finally(() => {
       for (const row of leased) held.delete(row.key.id);
       busy.delete(first.key.id);
+      if (isExpansion) expansions--;
       woken = true;
       wake();
     });
@@ -137,7 +150,7 @@ async function park(deps: Pick<CoreDeps, 'store' | 'log'>, row: Stored<'outbox'>
   const lastError = `The service ended while it handled this, ${attempts} times.`;
   const parked = { ...row.value, parked: true, leasedBy: null, lastError };
   await deps.store.commit([put(row.key, parked, { version: row.version })]);
-  deps.log.warn({ message, attempts }, 'message parked');
+  deps.log.warn({ queued: message, attempts }, 'message parked');
 }
 
 async function putBack(
@@ -160,7 +173,7 @@ async function putBack(
       notBefore: deps.clock.now() + waitMs,
     };
     deps.log.warn(
-      { message: row.value.message, attempts, parked, error: String(error) },
+      { queued: row.value.message, attempts, parked, error: String(error) },
       parked ? 'message parked' : 'message put back',
     );
     await deps.store

@@ -49,6 +49,7 @@ export async function accept(deps: CoreDeps, request: AcceptRequest): Promise<Su
           : [{ message: { kind: 'expand', submissionId: id, chunk: 0 } } as const]),
       ],
     );
+    deps.configs.put(id, checked.config);
     deps.log.info(
       { submissionId: id, group: submission.groupName, jobs: submission.count },
       'submission accepted',

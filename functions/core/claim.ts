@@ -126,6 +126,7 @@ async function commitSubmitted(
       ]);
       if (job.value.stopRequestedAt !== null)
         await stopOnPlatform(deps, await getJob(deps, job.value.id));
+      deps.log.info({ jobId: job.value.id, attempt: job.value.attempt, ref }, 'job submitted');
       return { kind: 'submitted' };
     }
     // A takeover that still looks around will find this one by its label and adopt it; sync ends what nobody adopted.

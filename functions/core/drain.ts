@@ -11,7 +11,9 @@ import { everyOf, getOne } from './records.ts';
 const PARALLEL = 8;
 /** Jobs claimed at once. */
 const BATCH = 32;
-const OPEN_SUBMISSIONS = 1_000;
+/** Open submissions looked at, and kept of each principal: the oldest are served first, so more are never needed. */
+const OPEN_SUBMISSIONS = 20_000;
+const KEPT_OF_EACH = 20;
 
 /** A drainer's state during one slice. */
 interface Slice {
@@ -90,9 +92,16 @@ async function openSubmissions(
   if (now - slice.open.at < deps.timing.openListMs && slice.open.submissions.length > 0)
     return slice.open.submissions;
   const submissions: Stored<'submissions'>[] = [];
+  const kept = new Map<string, number>();
+  let seen = 0;
   for await (const submission of everyOf(deps, 'openSubmissions', { openLane: slice.laneId })) {
-    if (submission.value.stopRequestedAt === null) submissions.push(submission);
-    if (submissions.length === OPEN_SUBMISSIONS) break;
+    const { principal, stopRequestedAt } = submission.value;
+    const have = kept.get(principal) ?? 0;
+    if (stopRequestedAt === null && have < KEPT_OF_EACH) {
+      submissions.push(submission);
+      kept.set(principal, have + 1);
+    }
+    if (++seen === OPEN_SUBMISSIONS) break;
   }
   slice.open = { at: now, submissions };
   return submissions;

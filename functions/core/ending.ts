@@ -27,7 +27,13 @@ export async function requestEnding(
 ): Promise<void> {
   await retryStale(async () => {
     const stored = await getSubmission(deps, submissionId);
-    if (stored.value.endingState === 'STOPPED' || stored.value.endingState === ending.state) return;
+    if (stored.value.endingState === 'STOPPED' || stored.value.endingState === ending.state) {
+      // Asked for again: whatever became of the first message, there is one now.
+      if (stored.value.ending === 'requested') {
+        await commitAndPublish(deps, [], [{ message: { kind: 'stop', submissionId } }]);
+      }
+      return;
+    }
     const marked: SubmissionDoc = {
       ...stored.value,
       ending: 'requested',
@@ -44,6 +50,11 @@ export async function requestEnding(
       [{ message: { kind: 'stop', submissionId } }],
     );
   });
+}
+
+/** Whether chunks of the submission are still written: not after a stop, but without an image, as FAILED jobs. */
+export function stillCreatesJobs(submission: SubmissionDoc): boolean {
+  return submission.endingCause === null || submission.endingCause.code === 'image-failed';
 }
 
 /** What stopping by a person means for a submission. */
@@ -176,7 +187,7 @@ async function closeEnded(deps: CoreDeps, submissionId: string): Promise<boolean
     const stored = await getSubmission(deps, submissionId);
     const submission = stored.value;
     if (submission.ending === 'done') return true;
-    if (submission.endingState === 'FAILED' && !submission.expanded) return false;
+    if (stillCreatesJobs(submission) && !submission.expanded) return false;
     await deps.store.commit([
       put(
         stored.key,

@@ -14,6 +14,7 @@ import {
 import { put, type Write } from '../ports/store.ts';
 import { configText } from './accept.ts';
 import type { CoreDeps } from './deps.ts';
+import { stillCreatesJobs } from './ending.ts';
 import { facetsOf } from './facets.ts';
 import { experimentIdOf, jobIdOf, orderOf } from './ids.ts';
 import { commitAndPublish, type Outgoing } from './outbox.ts';
@@ -35,7 +36,7 @@ export async function expandChunk(deps: CoreDeps, message: ExpandMessage): Promi
   const { submissionId } = message;
   await retryStale(async () => {
     const { value: submission } = await getSubmission(deps, submissionId);
-    if (submission.endingState === 'STOPPED' || message.chunk >= submission.chunks) return;
+    if (!stillCreatesJobs(submission) || message.chunk >= submission.chunks) return;
     const record = await getOne(deps, 'chunks', chunkId(message));
     if (record === undefined) await createChunk(deps, submission, message.chunk);
   });

@@ -18,6 +18,8 @@ export interface SyncOptions {
   readonly full: boolean;
   /** 'message': in the commit that frees the place. 'caller': the caller wakes the drainer, which is near. */
   readonly wake: 'message' | 'caller';
+  /** Start of the caller's own last pass that ended well, where it remembers: what ended before needs no second look. */
+  readonly since?: number;
 }
 
 /** What a pass did. */
@@ -43,7 +45,9 @@ export async function syncLane(
   const before = await getOne(deps, 'syncs', laneId);
   const since = Math.max(
     0,
-    (before?.value.syncedAt ?? 0) - platform.listLagMs - deps.timing.skewMs,
+    Math.max(before?.value.syncedAt ?? 0, options.since ?? 0) -
+      platform.listLagMs -
+      deps.timing.skewMs,
   );
   const pass: Pass = {
     deps,
@@ -200,6 +204,8 @@ function wakeAfter(pass: Pass, freed: boolean): Outgoing[] {
 }
 
 function count(pass: Pass, job: JobDoc): void {
+  const { id: jobId, state, attempt, cause } = job;
+  pass.deps.log.info({ jobId, state, attempt, cause: cause.code }, 'job moved');
   pass.moved++;
   pass.groups.add(job.groupId);
 }

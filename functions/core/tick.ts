@@ -1,6 +1,8 @@
+import type { Cause } from '../../shared/jobs/cause.ts';
 import type { Message } from '../ports/message.ts';
-import { put, StaleVersion, type Stored } from '../ports/store.ts';
+import { put, STORE_LIMIT, StaleVersion, type Stored } from '../ports/store.ts';
 import type { CoreDeps } from './deps.ts';
+import { requestEnding } from './ending.ts';
 import { repairExpansion } from './expand.ts';
 import { commitAndPublish, publishRows } from './outbox.ts';
 import { everyOf, getOne } from './records.ts';
@@ -22,6 +24,7 @@ export async function tick(deps: CoreDeps): Promise<void> {
     if (lane.value.leaseUntil <= deps.clock.now()) await wakeLane(deps, lane.value.id);
   }
   if (mayLose) await repair(deps);
+  await settleParked(deps);
 }
 
 async function publishLeftovers(deps: CoreDeps): Promise<void> {
@@ -38,25 +41,14 @@ async function publishLeftovers(deps: CoreDeps): Promise<void> {
 
 async function wakeLane(deps: CoreDeps, lane: string): Promise<void> {
   const now = deps.clock.now();
-  const due = await deps.store.list(
-    'jobsOfLaneByState',
-    { lane, state: 'QUEUED', atMost: now },
-    { limit: REPAIRS },
-  );
   const stuck = await deps.store.list(
     'stuckClaims',
     { lane, state: 'SUBMITTING', atMost: now },
     { limit: 1 },
   );
-  if (due.items.length === 0 && stuck.items.length === 0) return;
-  const messages: Message[] = [{ kind: 'drain', lane }];
-  for (const submissionId of new Set(due.items.map(({ value }) => value.submissionId))) {
-    const submission = await getOne(deps, 'submissions', submissionId);
-    if (submission === undefined) continue;
-    // A chunk that was being written while its submission ended: nobody else will end its jobs.
-    if (submission.value.ending === 'done') messages.push({ kind: 'stop', submissionId });
-    else await reopen(deps, submission);
-  }
+  const messages: Message[] = await lookAtWaiting(deps, lane, now);
+  if (stuck.items.length > 0) messages.push({ kind: 'drain', lane });
+  if (messages.length === 0) return;
   await commitAndPublish(
     deps,
     [],
@@ -64,17 +56,69 @@ async function wakeLane(deps: CoreDeps, lane: string): Promise<void> {
   );
 }
 
+// Due jobs that nobody serves, and those of submissions that the drainer does not see.
+async function lookAtWaiting(deps: CoreDeps, lane: string, now: number): Promise<Message[]> {
+  const due = await deps.store.list(
+    'jobsOfLaneByState',
+    { lane, state: 'QUEUED', atMost: now },
+    { limit: STORE_LIMIT },
+  );
+  const messages: Message[] = [];
+  for (const submissionId of new Set(due.items.map(({ value }) => value.submissionId))) {
+    const submission = await getOne(deps, 'submissions', submissionId);
+    if (submission === undefined) continue;
+    // A chunk that was being written while its submission ended: nobody else will end its jobs.
+    if (submission.value.ending === 'done') messages.push({ kind: 'stop', submissionId });
+    else if (submission.value.openLane !== null || (await reopened(deps, submission)))
+      messages.push({ kind: 'drain', lane });
+  }
+  return messages;
+}
+
 // A job that came back to waiting after its submission was closed for the drainer.
-async function reopen(deps: CoreDeps, stored: Stored<'submissions'>): Promise<void> {
+async function reopened(deps: CoreDeps, stored: Stored<'submissions'>): Promise<boolean> {
   const { openLane, imageState, ending, lane } = stored.value;
-  if (openLane !== null || imageState !== 'ready' || ending !== 'none') return;
+  if (openLane !== null || imageState !== 'ready' || ending !== 'none') return false;
   try {
     await deps.store.commit([
       put(stored.key, { ...stored.value, openLane: lane }, { version: stored.version }),
     ]);
+    return true;
   } catch (error) {
     if (!(error instanceof StaleVersion)) throw error;
+    return false;
   }
+}
+
+/**
+ * Messages that failed ten times. A stop is tried again and again: nobody else ends its jobs. Without its image or its experiments a
+ * submission is over, and says why. A drain comes again by itself.
+ */
+async function settleParked(deps: CoreDeps): Promise<void> {
+  const parked = await deps.store.list('parkedMessages', { parked: true }, { limit: REPAIRS });
+  for (const row of parked.items) {
+    const { message, lastError } = row.value;
+    if (message.kind === 'image' || message.kind === 'expand') {
+      const submission = await getOne(deps, 'submissions', message.submissionId);
+      const cause = parkedCause(message.kind, lastError);
+      if (submission !== undefined) {
+        await requestEnding(deps, message.submissionId, { state: 'FAILED', cause });
+      }
+    }
+    const again = { message, notBefore: deps.clock.now() + deps.timing.repairAfterMs };
+    await commitAndPublish(
+      deps,
+      [{ op: 'delete', key: row.key }],
+      message.kind === 'stop' ? [again] : [],
+    );
+  }
+}
+
+function parkedCause(kind: 'image' | 'expand', lastError: string | null): Cause {
+  const step =
+    kind === 'image' ? 'Its environment could not be prepared' : 'It could not be expanded';
+  const message = `${step}; tried ten times, the last time: ${lastError ?? 'unknown error'}`;
+  return { code: kind === 'image' ? 'image-failed' : 'expansion-failed', message };
 }
 
 async function repair(deps: CoreDeps): Promise<void> {

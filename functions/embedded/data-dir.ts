@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chmod, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { AppError } from '../../shared/errors/app-error.ts';
 
 /** Where the one-machine service keeps things. */
@@ -34,7 +34,7 @@ export function dataDirAt(path: string): DataDir {
 /** Makes the directory, for its owner alone. Throws AppError DATA_DIR_UNUSABLE. */
 export async function makeDataDir(path: string): Promise<DataDir> {
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    await makeWithParents(path);
   } catch (error) {
     throw new AppError(
       'DATA_DIR_UNUSABLE',
@@ -48,16 +48,55 @@ export async function makeDataDir(path: string): Promise<DataDir> {
   return dataDirAt(path);
 }
 
-/** The directory's bearer token: the given one, the one that is there, or a new one; mode 0600. `isNew`: show it once. */
+// One by one: Node's own `recursive` never ends where the system makes nothing, as below /proc.
+async function makeWithParents(path: string): Promise<void> {
+  const make = () => mkdir(path, { mode: 0o700 });
+  await make().catch(async (error: unknown) => {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return;
+    if (code !== 'ENOENT' || dirname(path) === path) throw error;
+    await makeWithParents(dirname(path));
+    await make();
+  });
+}
+
+// What can be sent in a header and is not guessed.
+const TOKEN = /^[!-~]{20,}$/;
+
+/**
+ * The directory's bearer token: the given one, the one that is there, or a new one; mode 0600. `isNew`: show it once. Throws
+ * AppErrors SERVE_REFUSED for one that is too short or not printable, before anything is written, and DATA_DIR_UNUSABLE.
+ */
 export async function keepToken(
   dir: DataDir,
   given: string | null,
 ): Promise<{ readonly token: string; readonly isNew: boolean }> {
+  if (given !== null)
+    checkToken(
+      given,
+      'The token given with --token',
+      'Give a longer random one, or leave out --token to get one made.',
+    );
   const before = await readToken(dir.tokenFile);
+  if (given === null && before !== '')
+    checkToken(
+      before,
+      `The token in ${dir.tokenFile}`,
+      'Remove the file to get a new one made, or give another with --token.',
+    );
   const token = given ?? (before === '' ? randomBytes(32).toString('base64url') : before);
   if (token !== before) await replacePrivate(dir.tokenFile, `${token}\n`);
   await chmod(dir.tokenFile, 0o600);
   return { token, isNew: token !== before && given === null };
+}
+
+function checkToken(token: string, name: string, hint: string): void {
+  if (TOKEN.test(token)) return;
+  throw new AppError(
+    'SERVE_REFUSED',
+    `${name} has ${token.length} characters; at least 20 are needed, all printable ASCII without spaces.`,
+    { hint },
+  );
 }
 
 async function readToken(path: string): Promise<string> {

@@ -6,6 +6,8 @@ const LOOK_EVERY_MS = 15_000;
 export interface IdleWatch {
   /** A request came. */
   touch(): void;
+  /** Whether a job lives, a message waits or something is going on; also when that cannot be told. Starts the time again then. */
+  isNeeded(): Promise<boolean>;
   /** Resolves when the time has passed idle, or at the signal. */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -15,7 +17,9 @@ export function createIdleWatch(deps: CoreDeps, minutes: number, busy: () => boo
   let activeAt = deps.clock.now();
   const waitMs = Math.min(LOOK_EVERY_MS, minutes * 60_000);
 
-  async function hasLiveJob(): Promise<boolean> {
+  async function hasWork(): Promise<boolean> {
+    const waiting = await deps.store.list('dueMessages', { parked: false }, { limit: 1 });
+    if (waiting.items.length > 0) return true;
     for (const { id: lane } of deps.lanes) {
       const active = await deps.store.count('activeJobsOfLane', { lane, active: true });
       const queued = await deps.store.list(
@@ -29,24 +33,31 @@ export function createIdleWatch(deps: CoreDeps, minutes: number, busy: () => boo
   }
 
   // Not knowing is no reason to end, nor to fail.
-  async function mayHaveLiveJob(): Promise<boolean> {
+  async function mayHaveWork(): Promise<boolean> {
     try {
-      return await hasLiveJob();
+      return await hasWork();
     } catch (error) {
-      deps.log.warn({ error: String(error) }, 'cannot tell whether a job lives');
+      deps.log.warn({ error }, 'cannot tell whether there is work');
       return true;
     }
+  }
+
+  async function isNeeded(): Promise<boolean> {
+    const needed = busy() || (await mayHaveWork()) || busy();
+    if (needed) activeAt = deps.clock.now();
+    return needed;
   }
 
   return {
     touch() {
       activeAt = deps.clock.now();
     },
+    isNeeded,
     async run(signal) {
       while (!signal.aborted) {
         await deps.clock.sleep(waitMs, signal).catch(() => undefined);
         if (signal.aborted) return;
-        if (busy() || (await mayHaveLiveJob())) activeAt = deps.clock.now();
+        if (await isNeeded()) continue;
         if (deps.clock.now() - activeAt >= minutes * 60_000) return;
       }
     },

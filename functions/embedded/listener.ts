@@ -3,6 +3,7 @@ import { createAdaptorServer } from '@hono/node-server';
 import { AppError } from '../../shared/errors/app-error.ts';
 
 const DRAIN_MS = 5_000;
+const LOOK_MS = 20;
 const UPLOAD_MS = 60 * 60_000;
 const HEADERS_MS = 20_000;
 
@@ -42,10 +43,18 @@ export async function listen(
     address: `http://${at.host.includes(':') ? `[${at.host}]` : at.host}:${port}`,
     close: () =>
       new Promise((resolve) => {
-        server.close(() => resolve());
-        if (!('closeAllConnections' in server)) return;
-        server.closeIdleConnections();
-        setTimeout(() => server.closeAllConnections(), DRAIN_MS).unref();
+        if (!('closeAllConnections' in server)) {
+          server.close(() => resolve());
+          return;
+        }
+        // A connection whose answer has just ended stays open for a next request otherwise.
+        const look = setInterval(() => server.closeIdleConnections(), LOOK_MS);
+        const cut = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
+        server.close(() => {
+          clearInterval(look);
+          clearTimeout(cut);
+          resolve();
+        });
       }),
   };
 }

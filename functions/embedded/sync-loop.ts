@@ -18,10 +18,13 @@ export interface SyncLoop {
 export function createSyncLoop(deps: CoreDeps, lane: string, freed: () => void): SyncLoop {
   let early = new AbortController();
   let fullAt = 0;
+  let since = 0;
 
   async function pass(): Promise<void> {
     const full = deps.clock.now() >= fullAt;
-    const { moved, groups } = await syncLane(deps, lane, { full, wake: 'caller' });
+    const startedAt = deps.clock.now();
+    const { moved, groups } = await syncLane(deps, lane, { full, wake: 'caller', since });
+    since = startedAt;
     if (full) fullAt = deps.clock.now() + FULL_EVERY_MS;
     if (moved > 0) freed();
     for (const id of groups) await countsOf(deps, { kind: 'group', id });
@@ -37,9 +40,7 @@ export function createSyncLoop(deps: CoreDeps, lane: string, freed: () => void):
         if (signal.aborted) return;
         if (early.signal.aborted) await deps.clock.sleep(GATHER_MS);
         early = new AbortController();
-        await pass().catch((error: unknown) =>
-          deps.log.error({ lane, error: String(error) }, 'sync failed'),
-        );
+        await pass().catch((error: unknown) => deps.log.error({ lane, error }, 'sync failed'));
       }
     },
   };

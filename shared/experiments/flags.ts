@@ -11,10 +11,13 @@ export type FlagOrder = 'file' | 'sorted';
  */
 export function flagsOf(experiment: Experiment, order: FlagOrder): string[] {
   const ordered = order === 'sorted' ? sortedFlags(experiment) : experiment;
-  return ordered.flatMap(([name, value]) => {
-    if (value === false) return [];
-    return value === true ? [`--${name}`] : [`--${name}`, pythonStr(value)];
-  });
+  const words: string[] = [];
+  for (const [name, value] of ordered) {
+    if (value === false) continue;
+    words.push(`--${name}`);
+    if (value !== true) words.push(pythonStr(value));
+  }
+  return words;
 }
 
 /** The experiment with its flags sorted by code point of their names. */

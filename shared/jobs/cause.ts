@@ -6,6 +6,7 @@ export const CAUSE_CODES = [
   'accepted', // created by an accepted submission
   'waiting-for-image', // its dependencies are being prepared
   'image-failed', // its dependencies could not be prepared; never started
+  'expansion-failed', // its experiments could not be written down; what was waiting is ended
   'at-the-gate', // waits for its turn on the lane
   'waiting-for-quota', // the platform refused for now; asked again later
   'claimed', // a drainer took it

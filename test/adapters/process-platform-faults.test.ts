@@ -292,8 +292,12 @@ describe('the supervisor of a process', () => {
     const ran = await timesRun(dir);
     expect(Object.keys(ran)).toHaveLength(200);
     expect(new Set(Object.values(ran))).toEqual(new Set([1]));
-    await platform.list('lane-a', Date.now() + 1, null);
-    expect(await readdir(join(dir, 'live'))).toEqual([]);
+    const live = await eventually(waiter, async () => {
+      await platform.list('lane-a', Date.now() + 1, null);
+      const refs = await readdir(join(dir, 'live'));
+      return refs.length === 0 ? refs : undefined;
+    });
+    expect(live).toEqual([]);
     await eventually(waiter, async () => ((await zombies()) === 0 ? true : undefined));
     expect(await openFiles()).toBeLessThanOrEqual(filesBefore + 2);
   });

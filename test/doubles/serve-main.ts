@@ -42,7 +42,7 @@ async function runServe({ dataDir, log, signal, token }: ServeOptions): Promise<
     await rm(join(dataDir, 'serve.json'));
     await rm(lock);
   });
-  return { address, instance, tokenFile, closed };
+  return { address, instance, tokenFile, newToken: null, closed };
 }
 
 const host: Host = { runServe, offline: async () => null };

@@ -36,7 +36,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'expand after stop',
     file: 'functions/core/expand.ts',
-    find: "submission.endingState === 'STOPPED' || ",
+    find: '!stillCreatesJobs(submission) || ',
     replace: '',
   },
   {

@@ -2,6 +2,7 @@ import type { Clock, Log } from '../../../ports/runtime.ts';
 import { type AttemptFiles, refOf } from './attempt-files.ts';
 import type { Launch } from './attempt-launch.ts';
 import type { AttemptEnd, AttemptSpec, AttemptStart } from './attempt-record.ts';
+import { removeUnchanged } from './attempt-remains.ts';
 import { type EndFacts, endOf } from './attempt-verdict.ts';
 import { jobMark } from './job-environment.ts';
 import { endGroupOf, isAlive, signalGroup } from './process-group.ts';
@@ -9,6 +10,8 @@ import type { ProcessTable } from './process-table.ts';
 
 // How long `started` may stay without its words before its writer is taken for dead.
 const WORDLESS_MS = 5000;
+/** A program that was started so long ago runs by itself. */
+const SETTLED_MS = 250;
 const STOP_POLL_MS = 50;
 
 /** One attempt that the service looks after. `starting` and `running` hold a slot. */
@@ -26,6 +29,10 @@ export interface Attempt {
   abandoned: EndFacts['how'] | null;
   stopping: Promise<void> | null;
   checking: Promise<void>;
+  /** Its copy of the code is being made. */
+  launching: boolean;
+  /** Ended, and what is unchanged in its copy of the code was removed. */
+  tidied: boolean;
 }
 
 /** What the keeper works with. */
@@ -48,6 +55,7 @@ export class AttemptKeeper {
   readonly #waiting = new Set<Attempt>();
   readonly #underway = new Set<Promise<void>>();
   readonly #closing = new AbortController();
+  #tidying: Promise<void> = Promise.resolve();
   #occupied = 0;
   #isOpen = false;
 
@@ -71,6 +79,7 @@ export class AttemptKeeper {
     this.#closing.abort();
     while (this.#underway.size > 0) await Promise.all(this.#underway);
     for (const attempt of this.#attempts.values()) await attempt.checking;
+    await this.#tidying;
   }
 
   /** Looks after an attempt from now on; nothing when it does already. */
@@ -84,8 +93,9 @@ export class AttemptKeeper {
     return attempt;
   }
 
-  /** Drops an ended attempt; its files keep telling its end. */
+  /** Drops an ended attempt; its files keep telling its end. Nothing while it is not tidied: a restart has to know it. */
   async forget(attempt: Attempt): Promise<void> {
+    if (!attempt.tidied) return;
     this.#attempts.delete(attempt.ref);
     await this.#deps.files.retire(attempt.ref);
   }
@@ -156,6 +166,7 @@ export class AttemptKeeper {
 
   async #begin(attempt: Attempt): Promise<void> {
     const mayStill = () => attempt.phase === 'starting' && !this.#closing.signal.aborted;
+    attempt.launching = true;
     try {
       const child = await this.#deps.launch(attempt.spec.job, mayStill);
       attempt.seenAlive = child !== null;
@@ -168,6 +179,9 @@ export class AttemptKeeper {
       const reason = error instanceof Error ? error.message : String(error);
       attempt.abandoned = { kind: 'not-started', reason };
       await this.refresh(attempt);
+    } finally {
+      attempt.launching = false;
+      if (attempt.phase === 'ended') this.#tidyUp(attempt);
     }
   }
 
@@ -248,6 +262,28 @@ export class AttemptKeeper {
     attempt.endSeenAt = Math.max(this.#deps.clock.now(), end.finishedAt);
     this.#enter(attempt, 'ended');
     this.#deps.onChange(attempt.spec.job.jobId);
+    this.#tidyUp(attempt);
+  }
+
+  // One after the other: it must not slow down what runs.
+  #tidyUp(attempt: Attempt): void {
+    if (attempt.launching) return;
+    this.#tidying = this.#tidying.then(() => this.#tidy(attempt));
+  }
+
+  async #tidy(attempt: Attempt): Promise<void> {
+    const { signal } = this.#closing;
+    if (signal.aborted || attempt.tidied) return;
+    try {
+      await removeUnchanged(this.#deps.files, attempt.ref, signal);
+    } catch (error) {
+      if (signal.aborted) return; // the next service goes on with it
+      this.#deps.log.warn(
+        { err: error, ref: attempt.ref },
+        'a copy of the code was not removed; remove it by hand',
+      );
+    }
+    attempt.tidied = true;
   }
 
   async #requestStop(attempt: Attempt): Promise<void> {
@@ -263,13 +299,21 @@ export class AttemptKeeper {
     const deadline = clock.now() + graceMs;
     let signalled = false;
     while (attempt.phase !== 'ended' && clock.now() < deadline) {
-      if (!signalled) signalled = await this.#signal(attempt, 'SIGTERM');
+      if (!signalled && (await this.#isSettled(attempt))) {
+        signalled = await this.#signal(attempt, 'SIGTERM');
+      }
       await clock.sleep(STOP_POLL_MS, this.#closing.signal);
       await this.refresh(attempt);
     }
     if (attempt.phase === 'ended') return;
     await this.#signal(attempt, 'SIGKILL');
     await this.refresh(attempt);
+  }
+
+  // Between fork and exec the program still has its shell's handler, which would swallow the one TERM it gets.
+  async #isSettled(attempt: Attempt): Promise<boolean> {
+    const start = await this.#readStart(attempt);
+    return start?.kind === 'taken' && this.#deps.clock.now() - start.at >= SETTLED_MS;
   }
 
   async #signal(attempt: Attempt, name: NodeJS.Signals): Promise<boolean> {
@@ -312,6 +356,8 @@ function newAttempt(ref: string, spec: AttemptSpec): Attempt {
     abandoned: null,
     stopping: null,
     checking: Promise.resolve(),
+    launching: false,
+    tidied: false,
   };
 }
 

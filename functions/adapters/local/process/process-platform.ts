@@ -14,7 +14,8 @@ import type { Environment } from './job-environment.ts';
 import { refuseUnnameable, refuseUnrunnable, tooLate } from './process-job-rules.ts';
 import { createProcessTable } from './process-table.ts';
 import { SUPERVISOR_SCRIPT } from './supervisor.ts';
-import { type LayerSource, openWorkspaces } from './workspaces.ts';
+import { startSweeper } from './workspace-sweeper.ts';
+import { type LayerSource, openWorkspaces, type Workspaces } from './workspaces.ts';
 
 /** What the process platform needs. */
 export interface ProcessPlatformOptions extends LayerSource {
@@ -49,9 +50,10 @@ export async function openProcessPlatform(
   const { dir, clock } = options;
   await mkdir(dir, { recursive: true });
   const files = await openAttemptFiles(dir);
-  const keeper = await openKeeper(options, files);
+  const { keeper, workspaces } = await openKeeper(options, files);
   let order = await adoptLive(files, keeper, options.log);
   keeper.open();
+  const sweeper = startSweeper({ ...options, workspaces, keeper });
 
   async function submit(job: PlatformJob): Promise<{ ref: string }> {
     refuseUnnameable(job);
@@ -117,14 +119,14 @@ export async function openProcessPlatform(
       const piece = await readPiece(path, from, { maxBytes, complete });
       return { text: piece.text, next: String(piece.next), ended: complete && piece.atEnd };
     },
-    close: () => keeper.close(),
+    close: () => keeper.close().finally(sweeper.close),
   };
 }
 
 async function openKeeper(
   options: ProcessPlatformOptions,
   files: AttemptFiles,
-): Promise<AttemptKeeper> {
+): Promise<{ readonly keeper: AttemptKeeper; readonly workspaces: Workspaces }> {
   const { dir } = options;
   const table = createProcessTable(process.platform);
   const supervisor = join(dir, 'supervisor.sh');
@@ -132,7 +134,7 @@ async function openKeeper(
   const bootId = await table.bootId();
   const workspaces = await openWorkspaces(join(dir, 'workspaces'), bootId, options);
   const binDir = join(dir, 'interpreters');
-  return new AttemptKeeper({
+  const keeper = new AttemptKeeper({
     files,
     table,
     launch: createLaunch({ ...options, files, workspaces, supervisor, binDir }),
@@ -143,6 +145,7 @@ async function openKeeper(
     pollMs: options.pollMs ?? 500,
     onChange: options.onChange ?? (() => undefined),
   });
+  return { keeper, workspaces };
 }
 
 /** Takes up what an earlier service left; the highest order among it. */

@@ -1,19 +1,11 @@
 import { createHash } from 'node:crypto';
-import { constants } from 'node:fs';
-import {
-  chmod,
-  copyFile,
-  mkdir,
-  readdir,
-  readFile,
-  readlink,
-  rename,
-  rm,
-  stat,
-  symlink,
-} from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Clock } from '../../../ports/runtime.ts';
 import { orAbsent, replaceFile } from '../durable-file.ts';
+import { copyTree } from './workspace-copy.ts';
+
+const KEPT_UNUSED_MS = 24 * 3_600_000;
 
 /** The tar of a layer, and how to unpack one. */
 export interface LayerSource {
@@ -29,29 +21,53 @@ export interface LayerSource {
 export interface Workspaces {
   /** Makes `target` a private copy; nothing when it is there already (it appears as a whole). */
   prepare(layers: readonly string[], target: string): Promise<void>;
+  /** Removes the trees that nobody used for 24 h; not those of `needed`, nor one that is being copied. */
+  sweep(needed: readonly (readonly string[])[]): Promise<void>;
 }
 
-/** The cache lives for one boot: files that a power cut may have emptied are never used again. */
+/**
+ * The cache lives for one boot: files that a power cut may have emptied are never used again. A tree's own time of
+ * modification is that of its last use.
+ */
 export async function openWorkspaces(
   dir: string,
   bootId: string,
-  source: LayerSource,
+  source: LayerSource & { readonly clock: Clock },
 ): Promise<Workspaces> {
-  const bootFile = join(dir, 'boot');
-  if ((await orAbsent(readFile(bootFile, 'utf8'))) !== bootId) {
-    await rm(dir, { recursive: true, force: true });
-    await mkdir(dir, { recursive: true });
-    await replaceFile(bootFile, bootId);
-  }
-  const underway = new Map<string, Promise<string>>();
+  await openCache(dir, bootId);
+  const unpacking = new Map<string, Promise<string>>();
+  const removing = new Map<string, Promise<void>>();
+  const users = new Map<string, number>();
 
-  function unpackedOnce(layers: readonly string[]): Promise<string> {
-    const key = createHash('sha256').update(layers.join('\n')).digest('hex');
-    const unpacking = underway.get(key) ?? unpack(join(dir, key), layers, source);
-    underway.set(key, unpacking);
-    const done = () => underway.delete(key);
-    unpacking.then(done, done);
-    return unpacking;
+  async function unpackedOnce(key: string, layers: readonly string[]): Promise<string> {
+    await removing.get(key)?.catch(() => undefined); // who removes tells
+    const known = unpacking.get(key);
+    if (known !== undefined) return known;
+    const work = unpack(join(dir, key), layers, source).finally(() => unpacking.delete(key));
+    unpacking.set(key, work);
+    return work;
+  }
+
+  async function copyOf(layers: readonly string[], target: string): Promise<void> {
+    const key = keyOf(layers);
+    users.set(key, (users.get(key) ?? 0) + 1);
+    try {
+      const tree = await unpackedOnce(key, layers);
+      const seconds = source.clock.now() / 1000;
+      await utimes(tree, seconds, seconds);
+      await copyTree(tree, target);
+    } finally {
+      users.set(key, (users.get(key) ?? 1) - 1);
+    }
+  }
+
+  async function removeUnused(key: string): Promise<void> {
+    const used = await orAbsent(stat(join(dir, key)));
+    const isRecent = used === null || source.clock.now() - used.mtimeMs < KEPT_UNUSED_MS;
+    if (isRecent || (users.get(key) ?? 0) > 0) return;
+    const work = removeWhole(join(dir, key)).finally(() => removing.delete(key));
+    removing.set(key, work);
+    await work;
   }
 
   return {
@@ -60,10 +76,39 @@ export async function openWorkspaces(
       const temporary = `${target}.tmp`;
       await rm(temporary, { recursive: true, force: true });
       if (layers.length === 0) await mkdir(temporary);
-      else await copyTree(await unpackedOnce(layers), temporary);
+      else await copyOf(layers, temporary);
       await rename(temporary, target);
     },
+    sweep: async (needed) => {
+      const kept = new Set(needed.map(keyOf));
+      const keys = (await readdir(dir)).filter((name) => /^[0-9a-f]{64}$/.test(name));
+      for (const key of keys) {
+        if (!kept.has(key)) await removeUnused(key);
+      }
+    },
   };
+}
+
+async function openCache(dir: string, bootId: string): Promise<void> {
+  const bootFile = join(dir, 'boot');
+  if ((await orAbsent(readFile(bootFile, 'utf8'))) !== bootId) {
+    await rm(dir, { recursive: true, force: true });
+    await mkdir(dir, { recursive: true });
+    await replaceFile(bootFile, bootId);
+  }
+  const unfinished = (await readdir(dir)).filter((name) => /\.(tmp|gone)$/.test(name));
+  for (const name of unfinished) await rm(join(dir, name), { recursive: true, force: true });
+}
+
+function keyOf(layers: readonly string[]): string {
+  return createHash('sha256').update(layers.join('\n')).digest('hex');
+}
+
+// Renamed first: what has a tree's name is always whole.
+async function removeWhole(tree: string): Promise<void> {
+  await rm(`${tree}.gone`, { recursive: true, force: true });
+  await rename(tree, `${tree}.gone`);
+  await rm(`${tree}.gone`, { recursive: true, force: true });
 }
 
 async function unpack(
@@ -82,19 +127,6 @@ async function unpack(
   }
   await rename(temporary, target);
   return target;
-}
-
-/** Copies a tree with its modes and links, sharing blocks where the file system can. */
-async function copyTree(from: string, to: string): Promise<void> {
-  await mkdir(to);
-  for (const entry of await readdir(from, { withFileTypes: true })) {
-    const source = join(from, entry.name);
-    const target = join(to, entry.name);
-    if (entry.isDirectory()) await copyTree(source, target);
-    else if (entry.isSymbolicLink()) await symlink(await readlink(source), target);
-    else await copyFile(source, target, constants.COPYFILE_FICLONE);
-  }
-  await chmod(to, (await stat(from)).mode);
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -37,6 +37,8 @@ import { SqliteWriter } from './sqlite-writer.ts';
 
 /** A store in a file, shared by any number of processes of one machine. */
 export interface SqliteStore extends Store {
+  /** When something was last committed (UTC ms); 0: never. */
+  lastChangeAt(): Promise<number>;
   /** Moves what was committed into the main file, where no other process hinders that, and closes; once is enough. */
   close(): void;
 }
@@ -57,6 +59,9 @@ interface PreparedWrite {
   readonly row: Row | undefined;
 }
 
+/** After so much work (ms) the event loop gets its turn. */
+const HELD_MS = 8;
+
 class FileStore implements SqliteStore {
   readonly #db: DatabaseSync;
   readonly #clock: Clock;
@@ -64,6 +69,7 @@ class FileStore implements SqliteStore {
   readonly #readOnly: boolean;
   readonly #statements = new Map<string, StatementSync>();
   readonly #writers = new Map<Collection, SqliteWriter>();
+  #yieldedAt = performance.now();
 
   constructor(db: DatabaseSync, options: SqliteOptions) {
     this.#db = db;
@@ -106,6 +112,12 @@ class FileStore implements SqliteStore {
     const asked = countSql(query, params);
     const row = await this.#turn(() => this.#prepare(asked).get(...asked.values));
     return Number(row?.['count']);
+  }
+
+  async lastChangeAt(): Promise<number> {
+    const sql = 'SELECT "changed_at" FROM "meta"';
+    const row = await this.#turn(() => this.#prepare({ sql }).get());
+    return Number(row?.['changed_at']);
   }
 
   close(): void {
@@ -162,12 +174,21 @@ class FileStore implements SqliteStore {
 
   async #turn<T>(attempt: () => T): Promise<T> {
     try {
-      return await takeTurn(this.#clock, attempt);
+      const result = await takeTurn(this.#clock, attempt);
+      await this.#letOthersRun();
+      return result;
     } catch (error) {
       // The columns and indexes that our statements name may be gone.
       if (isSqlError(error) && readShape(this.#db) !== SHAPE) throw this.#reshaped();
       throw asStoreError(error, this.#path);
     }
+  }
+
+  // Our calls answer at once, so a caller's loop over them would never let the process look at its sockets.
+  async #letOthersRun(): Promise<void> {
+    if (performance.now() - this.#yieldedAt < HELD_MS) return;
+    await new Promise(setImmediate);
+    this.#yieldedAt = performance.now();
   }
 
   #reshaped(): AppError {

@@ -216,7 +216,8 @@ function hostThat(runs: (options: ServeOptions) => Promise<void>, newToken: stri
       async runServe(options: ServeOptions) {
         await runs(options);
         const closed = Promise.resolve();
-        return { address: 'http://127.0.0.1:1', instance: 'i', tokenFile: 't', newToken, closed };
+        const address = 'http://127.0.0.1:1';
+        return { address, instance: 'i', tokenFile: 't', newToken, closed };
       },
       offline: async () => null,
     }),

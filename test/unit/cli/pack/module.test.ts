@@ -65,11 +65,11 @@ describe('a word that cannot be executed is refused with the fix', () => {
   };
 
   test.for<[word: string, message: string, hint: string]>([
-    ['trainer', 'trainer is a directory', 'caliban run trainer/evaluate.py'],
-    ['trainer/', 'trainer/ is a directory', 'caliban run trainer/evaluate.py'],
-    ['pkg', 'pkg is a directory', 'caliban run pkg/__main__.py'],
-    ['empty', 'empty is a directory', 'caliban run empty/train.py'],
-    ['.', '. is a directory', 'caliban run run.py'],
+    ['trainer', 'trainer is a directory', 'caliban cloud trainer/evaluate.py'],
+    ['trainer/', 'trainer/ is a directory', 'caliban cloud trainer/evaluate.py'],
+    ['pkg', 'pkg is a directory', 'caliban cloud pkg/__main__.py'],
+    ['empty', 'empty is a directory', 'caliban cloud empty/train.py'],
+    ['.', '. is a directory', 'caliban cloud run.py'],
     ['/abs/x.py', '/abs/x.py is an absolute path', 'name the script from there'],
     ['../x.py', '../x.py goes through a parent directory', 'all of your code'],
     ['trainer/../run.sh', 'goes through a parent directory', 'all of your code'],

@@ -116,3 +116,16 @@ test('HEAD takes no place', async ({ expect }) => {
   }
   expect((await bench.send(EVENTS)).status).toBe(200);
 });
+
+test('the end of the service ends every stream at once, in good order', async ({ expect }) => {
+  const ending = new AbortController();
+  const bench = createApiBench({ api: { ending: ending.signal } });
+  await bench.submit(sweepSpec(), 'k');
+  const reader = streamReader(await bench.send(EVENTS), bench.clock);
+  await reader.readUntil('event: counts');
+  const startedAt = bench.clock.now();
+  ending.abort();
+  expect(await reader.rest()).toBe('');
+  expect(await streamReader(await bench.send(EVENTS), bench.clock).rest()).toBe('');
+  expect(bench.clock.now()).toBe(startedAt);
+});

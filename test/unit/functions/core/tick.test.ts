@@ -22,7 +22,57 @@ import { deliver, saved, submissionNow, waitingMessages } from '../../../doubles
 const STOPPED = { ending: 'done', endingState: 'STOPPED', stopRequestedAt: START } as const;
 const DRAIN: Message = { kind: 'drain', lane: LANE };
 
+describe('tick settles what failed ten times', () => {
+  const lastError = 'the disk is full';
+
+  test('a stop is tried again later', async ({ expect }) => {
+    const deps = await withParked({ kind: 'stop', submissionId: 'submission' }, lastError);
+    await tick(deps);
+    const page = await deps.store.list('dueMessages', { parked: false }, { limit: 10 });
+    expect(page.items.map(({ value }) => value)).toMatchObject([
+      { message: { kind: 'stop' }, attempts: 0, notBefore: START + deps.timing.repairAfterMs },
+    ]);
+  });
+
+  test.for([
+    [{ kind: 'image', submissionId: 'submission' }, 'image-failed'],
+    [{ kind: 'expand', submissionId: 'submission', chunk: 0 }, 'expansion-failed'],
+  ] as const)(
+    'a submission whose step is parked fails and says why: %j',
+    async ([message, code], { expect }) => {
+      const deps = await withParked(message, lastError);
+      await tick(deps);
+      const { endingState, endingCause } = await submissionNow(deps);
+      expect(endingState).toBe('FAILED');
+      expect(endingCause).toMatchObject({ code, message: expect.stringContaining(lastError) });
+      expect(await waitingMessages(deps)).toEqual([]);
+    },
+  );
+});
+
+async function withParked(message: Message, lastError: string): Promise<TestDeps> {
+  const deps = coreDeps();
+  await saved(deps, 'submissions', aSubmission({}));
+  const row: OutboxDoc = {
+    ...outboxRow({ message }, START),
+    attempts: 10,
+    parked: true,
+    lastError,
+  };
+  await deps.store.commit([put({ collection: 'outbox', id: 'parked' }, row)]);
+  return deps;
+}
+
 describe('tick wakes lanes', () => {
+  test('no jobs are left of a chunk that came after its submission had ended', async ({
+    expect,
+  }) => {
+    const deps = await withJob({ job: {} });
+    await saved(deps, 'submissions', aSubmission({ openLane: null, ...STOPPED }));
+    await tick(deps);
+    expect(deps.queue.take()).toContainEqual({ kind: 'stop', submissionId: 'submission' });
+  });
+
   test('a lane with a due job and no live lease', async ({ expect }) => {
     expect(await sentFor({ job: {} })).toEqual([DRAIN]);
   });

@@ -10,6 +10,8 @@ import {
 } from '../../../../functions/embedded/data-dir.ts';
 import { aTemporaryDirectory } from '../../../doubles/layer-upload.ts';
 
+const GIVEN = 'given-token-of-a-user';
+
 describe('data directory', () => {
   test('naming its places makes nothing', async ({ expect }) => {
     const parent = await aTemporaryDirectory();
@@ -71,14 +73,40 @@ describe('token of a data directory', () => {
   test('a given one replaces what was there, and is not shown', async ({ expect }) => {
     const dir = await makeDataDir(await aTemporaryDirectory());
     await keepToken(dir, null);
-    expect(await keepToken(dir, 'given')).toEqual({ token: 'given', isNew: false });
-    expect(await readFile(dir.tokenFile, 'utf8')).toBe('given\n');
-    expect(await keepToken(dir, null)).toEqual({ token: 'given', isNew: false });
+    expect(await keepToken(dir, GIVEN)).toEqual({ token: GIVEN, isNew: false });
+    expect(await readFile(dir.tokenFile, 'utf8')).toBe(`${GIVEN}\n`);
+    expect(await keepToken(dir, null)).toEqual({ token: GIVEN, isNew: false });
+  });
+
+  test('one that can be guessed or not be sent is refused before it is written', async ({
+    expect,
+  }) => {
+    const dir = await makeDataDir(await aTemporaryDirectory());
+    for (const given of ['', 'x'.repeat(19), `${GIVEN} `, `${GIVEN}\u00e9`]) {
+      await expect(keepToken(dir, given), given).rejects.toMatchObject({
+        code: 'SERVE_REFUSED',
+        message: expect.stringMatching(/--token .* 20 /),
+      });
+    }
+    expect(await readdir(dir.path)).toEqual([]);
+  });
+
+  test('a bad one in the file is refused with what to do; a given one replaces it', async ({
+    expect,
+  }) => {
+    const dir = await makeDataDir(await aTemporaryDirectory());
+    await writeFile(dir.tokenFile, 'short\n');
+    await expect(keepToken(dir, null)).rejects.toMatchObject({
+      code: 'SERVE_REFUSED',
+      message: expect.stringContaining(dir.tokenFile),
+      hint: expect.stringContaining('Remove the file'),
+    });
+    expect(await keepToken(dir, GIVEN)).toEqual({ token: GIVEN, isNew: false });
   });
 
   test('a file that others can read is closed to them', async ({ expect }) => {
     const dir = await makeDataDir(await aTemporaryDirectory());
-    await keepToken(dir, 'given');
+    await keepToken(dir, GIVEN);
     await chmod(dir.tokenFile, 0o644);
     await keepToken(dir, null);
     expect(await modeOf(dir.tokenFile)).toBe(0o600);
@@ -113,3 +141,9 @@ describe('serve file', () => {
 async function modeOf(path: string): Promise<number> {
   return (await stat(path)).mode & 0o777;
 }
+
+test('a place where the system makes no directories is refused at once', async ({ expect }) => {
+  await expect(makeDataDir('/proc/caliban-test/deeper')).rejects.toMatchObject({
+    code: 'DATA_DIR_UNUSABLE',
+  });
+});

@@ -1,7 +1,9 @@
 import { describe, type TestContext, test } from 'vitest';
+import { outboxRow } from '../../../../functions/core/outbox.ts';
 import { createIdleWatch } from '../../../../functions/embedded/idle.ts';
+import { put } from '../../../../functions/ports/store.ts';
 import type { JobState } from '../../../../shared/jobs/job-state.ts';
-import { aJob, coreDeps } from '../../../doubles/builders.ts';
+import { aJob, coreDeps, LANE, START } from '../../../doubles/builders.ts';
 import { saved } from '../../../doubles/store-access.ts';
 
 const MINUTE = 60_000;
@@ -39,6 +41,22 @@ describe('idle watch', () => {
       await deps.clock.advance(31 * MINUTE);
       expect(over(), state).toBe(true);
     }
+  });
+
+  test('a message that waits for its time keeps the service', async (context) => {
+    const { expect } = context;
+    const { deps, idle, over } = watch(context);
+    const key = { collection: 'outbox', id: 'row' } as const;
+    const message = { kind: 'drain', lane: LANE } as const;
+    const row = outboxRow({ message, notBefore: START + 600 * MINUTE }, START);
+    await deps.store.commit([put(key, row)]);
+    await deps.clock.advance(120 * MINUTE);
+    expect(over()).toBe(false);
+    expect(await idle.isNeeded()).toBe(true);
+    await deps.store.commit([{ op: 'delete', key }]);
+    expect(await idle.isNeeded()).toBe(false);
+    await deps.clock.advance(31 * MINUTE);
+    expect(over()).toBe(true);
   });
 
   test('whatever else is going on keeps it too', async (context) => {

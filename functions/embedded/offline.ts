@@ -1,0 +1,78 @@
+import { userInfo } from 'node:os';
+import { createOfflinePlatform } from '../adapters/local/process/offline-platform.ts';
+import { createInterpreterResolver } from '../adapters/local/python.ts';
+import { sqliteStoreExists } from '../adapters/local/sqlite/sqlite-database.ts';
+import { openSqliteStore, type SqliteStore } from '../adapters/local/sqlite/sqlite-store.ts';
+import { createTokenAuthenticator } from '../adapters/local/token-authenticator.ts';
+import { createVenvBuilder } from '../adapters/local/venv/venv-builder.ts';
+import { createWakeQueue } from '../adapters/local/wake-queue.ts';
+import { createApi } from '../api/create-api.ts';
+import type { CoreDeps } from '../core/deps.ts';
+import type { Platform } from '../ports/platform.ts';
+import type { Log } from '../ports/runtime.ts';
+import { dataDirAt } from './data-dir.ts';
+import { coreDeps, laneOf, openLayers } from './parts.ts';
+import { systemClock, systemRandom, VERSION } from './runtime.ts';
+
+const SILENT: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+/** The service's routes in this process: reads only; nothing is drained, nothing written. */
+export interface OfflineService {
+  fetch(request: Request): Promise<Response>;
+  /** When a service last wrote here; null when none ever did. */
+  readonly statesAsOf: Date | null;
+  close(): Promise<void>;
+}
+
+/** Opens a data directory without a running service; null when there are no records. */
+export async function openOffline(dataDir: string): Promise<OfflineService | null> {
+  const dir = dataDirAt(dataDir);
+  if (!sqliteStoreExists(dir.database)) return null;
+  const store = await openSqliteStore({ path: dir.database, clock: systemClock, readOnly: true });
+  const platform: Platform = createOfflinePlatform(dir.platform);
+  const layers = await openLayers(dir);
+  const deps: CoreDeps = {
+    ...coreDeps(store, laneOf(0), SILENT),
+    // Derived counts may be computed anew; without a service nobody keeps them.
+    store: { ...readsOf(store), commit: async () => undefined },
+    layers,
+    builder: createVenvBuilder({
+      dir: dir.builds,
+      interpreter: createInterpreterResolver({ path: undefined }),
+      readLayerFile: async () => undefined,
+      log: SILENT,
+      environment: {},
+    }),
+    platforms: new Map([['process', platform]]),
+    queue: createWakeQueue(() => undefined),
+    waitOnLane: async () => undefined,
+  };
+  const token = systemRandom.id();
+  const app = createApi({
+    deps,
+    uploads: null,
+    authenticator: createTokenAuthenticator([
+      { token, principal: { id: userInfo().username, role: 'viewer' } },
+    ]),
+    service: { version: VERSION, instance: 'offline', host: 'one-machine' },
+    allowedHosts: null,
+  });
+  const changedAt = await store.lastChangeAt();
+  return {
+    async fetch(request) {
+      const headers = new Headers(request.headers);
+      headers.set('authorization', `Bearer ${token}`);
+      return app.fetch(new Request(request, { headers }));
+    },
+    statesAsOf: changedAt === 0 ? null : new Date(changedAt),
+    close: async () => store.close(),
+  };
+}
+
+function readsOf(store: SqliteStore): Pick<SqliteStore, 'get' | 'list' | 'count'> {
+  return {
+    get: (keys) => store.get(keys),
+    list: (query, params, page) => store.list(query, params, page),
+    count: (query, params) => store.count(query, params),
+  };
+}
