@@ -32,7 +32,6 @@ export interface ServeOptions {
   readonly idleMinutes: number | null;
   /** A given token instead of a generated one: at least 20 printable characters. */
   readonly token: string | null;
-  readonly log: (line: string) => void;
   readonly signal: AbortSignal;
 }
 

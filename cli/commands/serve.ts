@@ -2,7 +2,7 @@ import { LIMITS } from '../../shared/api/limits.ts';
 import { isAppError } from '../../shared/errors/app-error.ts';
 import { EXIT } from '../../shared/errors/catalog.ts';
 import { createClient } from '../lib/client.ts';
-import { announceStart, newTokenText } from '../lib/connect.ts';
+import { announceStart, noteNewToken } from '../lib/connect.ts';
 import type { Context } from '../lib/context.ts';
 import { type FoundServe, findServe, seekServe, silentServe } from '../lib/serve-file.ts';
 import { startServe } from '../lib/start-serve.ts';
@@ -18,20 +18,17 @@ export async function run(ctx: Context): Promise<number> {
   return options.isSet('detach') ? detach(ctx, flags.token) : foreground(ctx, flags);
 }
 
-async function foreground(
-  { io, out, options, json }: Context,
-  flags: ReturnType<typeof readServeFlags>,
-): Promise<number> {
+async function foreground(ctx: Context, flags: ReturnType<typeof readServeFlags>): Promise<number> {
+  const { io, out, options, json } = ctx;
   const { runServe } = await io.parts.host();
   const isChild = options.isSet('detached_child');
   try {
-    const log = (line: string): void => out.note(line);
-    const serve = await runServe({ ...flags, log, signal: io.signal });
+    const serve = await runServe({ ...flags, signal: io.signal });
     const { address, instance, tokenFile, newToken } = serve;
     if (json) await out.json({ address, instance, tokenFile, dataDir: flags.dataDir });
     else out.note(`Serving ${flags.dataDir} at ${address}. Ctrl-C ends it; jobs that run go on.`);
     // What a child notes goes into serve.log; whoever started it shows the token.
-    if (newToken !== null && !isChild) out.note(newTokenText(address, newToken));
+    if (newToken !== null && !isChild) noteNewToken(ctx, address, newToken);
     await serve.closed;
     return 0;
   } catch (error) {

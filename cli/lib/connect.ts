@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { AppError } from '../../shared/errors/app-error.ts';
 import { shellQuote } from '../../shared/text/shell-quote.ts';
 import { type Client, createClient } from './client.ts';
@@ -57,12 +58,16 @@ export function announceStart(ctx: Context, started: StartedServe): void {
   ctx.out.note(
     `Started a service on this machine (${address}, process ${pid}). Stop it with: caliban serve --stop${custom}`,
   );
-  if (newToken !== null) ctx.out.note(newTokenText(address, newToken));
+  if (newToken !== null) noteNewToken(ctx, address, newToken);
 }
 
-/** A new token as a command to be pasted. */
-export function newTokenText(address: string, token: string): string {
-  return `Its token is new. Shown only now, for another shell:\n  export CALIBAN_ENDPOINT=${address} CALIBAN_TOKEN=${shellQuote(token)}`;
+/** Shows a new token once, as a command to be pasted; without a terminal only its file, because logs are read by many. */
+export function noteNewToken(ctx: Context, address: string, token: string): void {
+  ctx.out.note(
+    ctx.io.stderr.isTTY === true
+      ? `Its token is new. Shown only now, for another shell:\n  export CALIBAN_ENDPOINT=${address} CALIBAN_TOKEN=${shellQuote(token)}`
+      : `Its token is new: see ${join(ctx.dataDir, 'token')}`,
+  );
 }
 
 function overNetwork(ctx: Context, at: { url: string; token: string | null }): Connection {

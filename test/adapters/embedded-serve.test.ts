@@ -62,10 +62,8 @@ describe('what is refused', () => {
 describe('what is told', () => {
   test('a new token once, and where the service is, to its owner alone', async (t) => {
     const dataDir = aDataDir(t);
-    const lines: string[] = [];
-    const first = await serve(t, dataDir, { token: null, log: (line) => lines.push(line) });
+    const first = await serve(t, dataDir, { token: null });
     t.expect(await readFile(first.tokenFile, 'utf8')).toBe(`${first.newToken}\n`);
-    t.expect(lines).toEqual([]);
     const { address, instance, tokenFile } = first;
     const told: unknown = JSON.parse(await readFile(join(dataDir, 'serve.json'), 'utf8'));
     t.expect(told).toEqual({ schemaVersion: 1, instance, address, tokenFile, pid: process.pid });
@@ -201,7 +199,6 @@ async function serve(
     slots: 2,
     idleMinutes: null,
     token: TOKEN,
-    log: () => undefined,
     signal: end.signal,
     ...changes,
   });

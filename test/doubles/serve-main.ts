@@ -12,7 +12,7 @@ import { aGroup, someCounts } from './api-views.ts';
 
 // The real CLI in a process of its own, with a service that can do nothing but be found, asked and ended.
 
-async function runServe({ dataDir, log, signal, token }: ServeOptions): Promise<RunningServe> {
+async function runServe({ dataDir, signal, token }: ServeOptions): Promise<RunningServe> {
   if (process.env['FAKE_SERVE'] === 'broken') throw new AppError('SERVE_REFUSED', 'No luck today.');
   const lock = join(dataDir, 'lock');
   const held = await open(lock, 'wx').catch(() => null);
@@ -35,7 +35,7 @@ async function runServe({ dataDir, log, signal, token }: ServeOptions): Promise<
   const content = { schemaVersion: 1, instance, address, tokenFile, pid: process.pid };
   await writeFile(join(dataDir, 'serve.json.tmp'), JSON.stringify(content));
   await rename(join(dataDir, 'serve.json.tmp'), join(dataDir, 'serve.json'));
-  log(`ready with ${process.argv.slice(2).join(' ')}`);
+  process.stderr.write(`ready with ${process.argv.slice(2).join(' ')}\n`);
   const closed = once(signal, 'abort').then(async () => {
     server.closeAllConnections();
     server.close();

@@ -55,16 +55,19 @@ describe('serve in the foreground', () => {
     t.expect(stderr).toContain('For example: openssl rand -hex 24');
   });
 
-  test('takes the token from the environment and shows only a new one', async (t) => {
+  test('takes the token from the environment and shows only a new one, to a terminal', async (t) => {
     const cli = createTestCli(t.onTestFinished);
     const seen: (string | null)[] = [];
     const parts = hostThat(async ({ token }) => void seen.push(token), 'a-new-token');
     const env = { CALIBAN_SERVE_TOKEN: 'a-token-of-24-characters' };
-    const { stderr } = await cli.run(['serve'], { parts, env });
+    const { stderr } = await cli.run(['serve'], { parts, env, tty: true });
     t.expect(seen).toEqual([env.CALIBAN_SERVE_TOKEN]);
     const command = 'export CALIBAN_ENDPOINT=http://127.0.0.1:1 CALIBAN_TOKEN=a-new-token';
     t.expect(stderr.split(command)).toHaveLength(2);
-    const child = await cli.run(['serve', '--detached_child'], { parts });
+    const logged = await cli.run(['serve'], { parts });
+    t.expect(logged.stderr).not.toContain('a-new-token');
+    t.expect(logged.stderr).toContain('/token');
+    const child = await cli.run(['serve', '--detached_child'], { parts, tty: true });
     t.expect(child.stderr).not.toContain('a-new-token');
   });
 
@@ -94,7 +97,7 @@ describe('serve in the background', { timeout: 30_000 }, () => {
     const started = await run(['serve', '--detach', '--slots', '3']);
     t.expect(started).toMatchObject({ status: 0, stdout: '' });
     t.expect(started.stderr).toMatch(
-      /^Started a service .*caliban serve --stop\n.*\n {2}export CALIBAN_ENDPOINT=\S+ CALIBAN_TOKEN=secret\n$/,
+      /^Started a service .*caliban serve --stop\nIts token is new: see \S+\/token\n$/,
     );
     const again = await run(['serve', '--detach']);
     t.expect(again.stderr).toContain('runs already');
