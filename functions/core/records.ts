@@ -18,7 +18,11 @@ export async function getOne<C extends Collection>(
 /** A submission that a message or a job speaks of; it was committed before either. */
 export async function getSubmission(deps: StoreDeps, id: string): Promise<Stored<'submissions'>> {
   const found = await getOne(deps, 'submissions', id);
-  if (found === undefined) throw new AppError('SUBMISSION_NOT_FOUND', `No submission ${id}.`);
+  if (found === undefined) {
+    throw new AppError('SUBMISSION_NOT_FOUND', `No submission ${id}.`, {
+      hint: 'Take an id as submitting gave it; see your jobs with: caliban status',
+    });
+  }
   return found;
 }
 

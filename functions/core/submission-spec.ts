@@ -1,6 +1,6 @@
 import { LIMITS } from '../../shared/api/limits.ts';
 import type { SubmissionSpec } from '../../shared/api/submissions.ts';
-import { AppError } from '../../shared/errors/app-error.ts';
+import { AppError, isAppError } from '../../shared/errors/app-error.ts';
 import {
   type ExperimentConfig,
   parseExperimentConfig,
@@ -109,6 +109,7 @@ async function requireLayers(deps: CoreDeps, diffIds: readonly string[]): Promis
     }
     if (found.state === 'failed') {
       throw new AppError('LAYER_INVALID', `Layer ${diffId} was refused: ${found.reason}`, {
+        hint: 'Upload it again without what was refused (POST /v1/layers), then send the request again.',
         context: { diffId },
       });
     }
@@ -141,9 +142,14 @@ async function configTextOf(deps: CoreDeps, spec: SubmissionSpec): Promise<strin
 
 async function readConfigLayer(deps: CoreDeps, diffId: string): Promise<string> {
   await requireLayers(deps, [diffId]);
-  const bytes = await deps.layers.readFile(diffId, CONFIG_FILE, LIMITS.configBytes);
+  const bytes = await deps.layers
+    .readFile(diffId, CONFIG_FILE, LIMITS.configBytes)
+    .catch((error: unknown) => {
+      throw isAppError(error) && error.code === 'LIMIT_EXCEEDED' ? configTooLarge(error) : error;
+    });
   if (bytes === undefined) {
     throw new AppError('CONFIG_INVALID', `Layer ${diffId} holds no ${CONFIG_FILE}.`, {
+      hint: `Put the experiment config into the layer as a regular file ${CONFIG_FILE}, at its top.`,
       context: { diffId },
     });
   }
@@ -156,4 +162,12 @@ async function readConfigLayer(deps: CoreDeps, diffId: string): Promise<string> 
       cause,
     });
   }
+}
+
+function configTooLarge(cause: AppError): AppError {
+  return new AppError('CONFIG_TOO_LARGE', cause.message, {
+    hint: 'Write lists where the config spells out single experiments, or submit it in parts.',
+    context: { limit: LIMITS.configBytes },
+    cause,
+  });
 }
