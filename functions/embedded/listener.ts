@@ -1,6 +1,8 @@
+import { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 import { AppError } from '../../shared/errors/app-error.ts';
+import { answerNoHttp } from './answer-no-http.ts';
 
 const DRAIN_MS = 5_000;
 const LOOK_MS = 20;
@@ -25,6 +27,7 @@ export async function listen(
     server.headersTimeout = HEADERS_MS;
     server.requestTimeout = UPLOAD_MS;
   }
+  if (server instanceof Server) answerNoHttp(server);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(at.port, at.host, () => resolve());
