@@ -82,17 +82,17 @@ describe('refused at the door', () => {
     cut.destroy();
     const halfClosed = await service.dial();
     halfClosed.end(`${head({ 'Content-Length': '1000' })}{"schema`);
-    const { status } = await answerOn(halfClosed);
-    expect(status).toBe(400);
+    const error = refusalOf(expect, await answerOn(halfClosed), 'REQUEST_INVALID');
+    expect(error.message).toContain('no whole HTTP request');
   });
 
   test('what is no HTTP, and headers without end', async ({ expect }) => {
     const noise = await service.dial();
     noise.end('\x16\x03\x01\x02\x00 evil\r\n\r\n');
-    expect((await answerOn(noise)).status).toBe(400);
+    refusalOf(expect, await answerOn(noise), 'REQUEST_INVALID');
     const large = await service.dial();
     large.write(head({ 'X-Evil': 'x'.repeat(20_000) }));
-    expect((await answerOn(large)).status).toBe(431);
+    refusalOf(expect, await answerOn(large), 'REQUEST_TOO_LARGE');
   });
 });
 
