@@ -121,6 +121,13 @@ describe('after all of it', () => {
     expect(text).toContain('missing');
   });
 
+  test('a sound request with the key of the refused ones is taken and runs', async ({ expect }) => {
+    expect((await service.submit({ command: ['true'] })).status).toBe(202);
+    expect(rowsOf(['submissions', 'groups'])).toEqual(['submissions', 'groups']);
+    const jobs = async () => (await service.request('GET', '/v1/jobs')).text;
+    await expect.poll(jobs, { timeout: 10_000 }).toContain('"state":"SUCCEEDED"');
+  });
+
   test('the log has no defect', async ({ expect }) => {
     expect(await defects()).toEqual([]);
   });
