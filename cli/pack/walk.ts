@@ -143,9 +143,12 @@ async function statFiles(state: State): Promise<Walked['files']> {
   const files: Walked['files'][number][] = [];
   await forEachBounded(state.files, STATS_AT_ONCE, async (from) => {
     try {
-      const { size, mode } = await lstat(join(state.contextDir, from));
+      const stats = await lstat(join(state.contextDir, from), { bigint: true });
+      const { mtimeNs, ctimeNs, ino } = stats;
       // The owner's bit alone: the others depend on the umask of whoever made the file.
-      files.push({ from, size, executable: (mode & 0o100) !== 0 });
+      const executable = (stats.mode & 0o100n) !== 0n;
+      const size = Number(stats.size);
+      files.push({ from, size, executable, stamp: { mtimeNs, ctimeNs, ino } });
     } catch (error) {
       state.problems.push(unreadable(from, error));
     }
