@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
 import { LIMITS } from '../../shared/api/limits.ts';
 import type { PlanView, SubmissionSpec } from '../../shared/api/submissions.ts';
 import { AppError } from '../../shared/errors/app-error.ts';
@@ -95,6 +96,7 @@ async function packSource(ctx: Context, request: CloudRequest, packer: Packer) {
   }
   return packer.pack({
     contextDir,
+    cacheDir: join(ctx.dataDir, 'cache', 'pack'),
     module,
     mode,
     extraDirs,

@@ -30,6 +30,8 @@ export interface ModulePlan {
 export interface PackRequest {
   /** The build context: the folder the user is in. */
   readonly contextDir: string;
+  /** Where packing remembers what it has read; made when needed. */
+  readonly cacheDir: string;
   readonly module: string;
   readonly extraDirs: readonly string[];
   readonly extras: readonly string[];

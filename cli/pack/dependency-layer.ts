@@ -28,10 +28,12 @@ async function dependencyFile(contextDir: string, path: string): Promise<FileEnt
   ) {
     throw refusal(path, 'is not below the current directory');
   }
-  const stats = real === undefined ? undefined : await stat(real);
+  const stats = real === undefined ? undefined : await stat(real, { bigint: true });
   if (real === undefined || stats?.isFile() !== true) throw refusal(path, 'is no existing file');
   const from = posix.relative(contextDir, real);
-  return { kind: 'file', path, from, size: stats.size, executable: false };
+  const { mtimeNs, ctimeNs, ino } = stats;
+  const size = Number(stats.size);
+  return { kind: 'file', path, from, size, executable: false, stamp: { mtimeNs, ctimeNs, ino } };
 }
 
 function refusal(path: string, reason: string): AppError {

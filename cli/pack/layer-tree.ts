@@ -12,6 +12,17 @@ export interface FileEntry {
   /** Bytes when the tree was walked; another size while packing is an error. */
   readonly size: number;
   readonly executable: boolean;
+  /** What changes whenever its bytes do; without it the file is read every time. */
+  readonly stamp?: FileStamp;
+}
+
+/** When and where a file was last written, as the file system has it. */
+export interface FileStamp {
+  /** Nanoseconds since 1970. */
+  readonly mtimeNs: bigint;
+  /** Nanoseconds since 1970; unlike mtime no program can set it back. */
+  readonly ctimeNs: bigint;
+  readonly ino: bigint;
 }
 
 /** What one layer holds, before any file was opened. */

@@ -1,59 +1,72 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { PackedLayer, PackedSource, Packer, PackRequest } from '../lib/parts.ts';
 import { dependencyLayer } from './dependency-layer.ts';
-import { hashLayer, spoolLayer } from './layer.ts';
+import { hashLayer, type LayerKey, spoolLayer } from './layer.ts';
 import type { LayerTree } from './layer-tree.ts';
 import { moduleCommand, resolveModule } from './module.ts';
 import { type PackPlan, planPack } from './plan.ts';
+import { openStatCache, type StatCache } from './stat-cache.ts';
 
 /** From this size on the largest files are named: a dataset among the code is rarely meant. */
 const LARGE_BYTES = 20 * 1024 * 1024;
 
+export interface PackerOptions {
+  /** Milliseconds since 1970, of the clock that the file system's times come from. */
+  readonly now?: () => number;
+}
+
 /** Packs source trees into layers; what has to be uploaded is spooled below a folder of its own. */
-export function createPacker(): Packer {
+export function createPacker({ now = Date.now }: PackerOptions = {}): Packer {
   let spool: Promise<string> | undefined;
   const spoolDir = () => {
     spool ??= mkdtemp(join(tmpdir(), 'caliban-spool-'));
     return spool;
   };
 
-  async function packed(tree: LayerTree, signal?: AbortSignal): Promise<PackedLayer> {
-    const { diffId, uncompressedSize } = await hashLayer(tree, signal);
-    const spoolIt = async () =>
+  const layerOf = (tree: LayerTree, key: LayerKey, signal?: AbortSignal): PackedLayer => ({
+    diffId: key.diffId,
+    uncompressedSize: key.uncompressedSize,
+    spool: async () =>
       spoolLayer(tree, {
-        diffId,
+        diffId: key.diffId,
         dir: await spoolDir(),
         ...(signal === undefined ? {} : { signal }),
-      });
-    return { diffId, uncompressedSize, spool: spoolIt };
-  }
+      }),
+  });
 
   async function pack(request: PackRequest): Promise<PackedSource> {
     const { contextDir, module, extraDirs, signal } = request;
-    const plan = await planPack({ contextDir, moduleArgument: module, extraDirs, signal });
+    const cache = await openStatCache({
+      dir: request.cacheDir,
+      contextDir: await realpath(contextDir),
+      walkedAtMs: now(),
+    });
+    const plan = await planPack({
+      contextDir,
+      moduleArgument: module,
+      extraDirs,
+      signal,
+      isInspected: (layer) => cache.find(layer) !== undefined,
+    });
     noteWhatGoesUp(plan, request.note);
+    const packed = async (tree: LayerTree) =>
+      layerOf(tree, await keyOf(tree, cache, signal), signal);
     const code: PackedLayer[] = [];
-    for (const tree of plan.layers) code.push(await packed(tree, signal));
+    for (const tree of plan.layers) code.push(await packed(tree));
     const { requirements } = plan.dependencyFiles;
     const dependency =
       requirements === undefined
         ? null
-        : await packed(await dependencyLayer(contextDir, [requirements]), signal);
+        : await packed(await dependencyLayer(contextDir, [requirements]));
+    await cache.save();
     return {
       scriptPath: plan.module.scriptPath,
       command: plan.command,
       layers: dependency === null ? code : [...code, dependency],
       codeLayers: code.map(({ diffId }) => diffId),
-      dependencies: {
-        base: null,
-        apt: [],
-        python: null,
-        extras: [...request.extras],
-        layer: dependency?.diffId ?? null,
-        requirements: requirements ?? null,
-      },
+      dependencies: dependenciesOf(request, plan, dependency),
     };
   }
 
@@ -66,12 +79,31 @@ export function createPacker(): Packer {
     async packConfig(text) {
       const dir = await mkdtemp(join(await spoolDir(), 'config-'));
       await writeFile(join(dir, 'config.json'), text);
-      return packed(await dependencyLayer(dir, ['config.json']));
+      const tree = await dependencyLayer(dir, ['config.json']);
+      return layerOf(tree, await hashLayer(tree));
     },
     async dispose() {
       if (spool !== undefined) await rm(await spool, { recursive: true, force: true });
     },
   };
+}
+
+function dependenciesOf(
+  { extras }: PackRequest,
+  { dependencyFiles }: PackPlan,
+  layer: PackedLayer | null,
+): PackedSource['dependencies'] {
+  const requirements = dependencyFiles.requirements ?? null;
+  const diffId = layer?.diffId ?? null;
+  return { base: null, apt: [], python: null, extras: [...extras], layer: diffId, requirements };
+}
+
+async function keyOf(tree: LayerTree, cache: StatCache, signal: AbortSignal): Promise<LayerKey> {
+  const known = cache.find(tree);
+  if (known !== undefined) return known;
+  const key = await hashLayer(tree, signal);
+  cache.record(tree, key);
+  return key;
 }
 
 function noteWhatGoesUp(plan: PackPlan, note: (line: string) => void): void {

@@ -39,6 +39,8 @@ export interface PackRequest {
   /** `-d` directories as given. */
   readonly extraDirs?: readonly string[];
   readonly signal?: AbortSignal;
+  /** Whether exactly these files were inspected before; they are not opened then. */
+  readonly isInspected?: (layer: LayerTree) => boolean;
 }
 
 const LARGEST_SHOWN = 10;
@@ -64,7 +66,11 @@ export async function planPack(request: PackRequest): Promise<PackPlan> {
   const layers = walked.map(({ tree }) => tree);
   refuseMissingScript(layers, module);
   const files = layers.flatMap(({ entries }) => entries.filter(isFile));
-  await refuseCredentials(contextDir, files);
+  const uninspected = layers.filter((layer) => request.isInspected?.(layer) !== true);
+  await refuseCredentials(
+    contextDir,
+    uninspected.flatMap(({ entries }) => entries.filter(isFile)),
+  );
   const hasRequirements = (
     await stat(join(contextDir, 'requirements.txt')).catch(() => undefined)
   )?.isFile();
