@@ -10,7 +10,7 @@ import { saved, stored, submissionNow, waitingMessages } from '../../../doubles/
 const KEY = 'venv-key';
 const RETRYABLE = {
   state: 'failed',
-  message: 'pypi.org does not answer.',
+  message: 'The package index does not answer.',
   hint: 'Try again later.',
   retryable: true,
 } as const;
