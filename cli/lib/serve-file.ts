@@ -11,6 +11,8 @@ const serveFile = z.object({
   address: z.url({ protocol: /^https?$/ }),
   tokenFile: z.string().min(1),
   pid: z.number().int().min(1),
+  /** Why jobs run where they do, when nobody asked for it. */
+  note: z.string().nullable().default(null),
 });
 
 /** A `serve` found alive. */
@@ -19,6 +21,7 @@ export interface FoundServe {
   readonly address: string;
   readonly instance: string;
   readonly pid: number;
+  readonly note: string | null;
   /** Null when the file with it cannot be read by this user. */
   readonly token: string | null;
 }
@@ -70,7 +73,8 @@ export async function seekServe(dataDir: string, signal: AbortSignal): Promise<S
     (text) => text.trim(),
     () => null,
   );
-  const serve = { address, instance: written.instance, pid: written.pid, token };
+  const { instance, pid, note } = written;
+  const serve = { address, instance, pid, note, token };
   return { state: answer === LATE ? 'silent' : 'answers', serve };
 }
 

@@ -6,7 +6,7 @@ import type { Io } from './io.ts';
 import { type FoundServe, type SoughtServe, seekServe, silentServe } from './serve-file.ts';
 
 /** How long a started service may take to listen. */
-const START_TIMEOUT_MS = 10_000;
+const START_TIMEOUT_MS = 30_000;
 const POLL_MS = 50;
 /** A service that nobody asked for ends by itself after so long without a live job. */
 const DETACHED_IDLE_MINUTES = 30;
@@ -17,6 +17,8 @@ export interface StartFlags {
   readonly words: readonly string[];
   /** A given token; it never stands in a command line, which everyone on the machine can read. */
   readonly token: string | null;
+  /** Likewise: it may hold a password. */
+  readonly indexUrl: string | null;
 }
 
 /** A service that was started, or found because another command was faster. */
@@ -32,7 +34,7 @@ export interface StartedServe extends FoundServe {
 export async function startServe(
   io: Io,
   dataDir: string,
-  flags: StartFlags = { words: [], token: null },
+  flags: StartFlags = { words: [], token: null, indexUrl: null },
 ): Promise<StartedServe> {
   const logPath = join(dataDir, 'serve.log');
   const hadToken = await hasToken(dataDir, flags);
@@ -63,13 +65,17 @@ async function tooLate(sought: SoughtServe, logPath: string): Promise<AppError> 
 async function spawnServe(
   io: Io,
   dataDir: string,
-  { words: flags, token }: StartFlags,
+  { words: flags, token, indexUrl }: StartFlags,
 ): Promise<ChildProcess> {
   const [program, ...words] = io.self;
   const idle = flags.some((flag) => flag.startsWith('--idle_minutes'))
     ? []
     : [`--idle_minutes=${DETACHED_IDLE_MINUTES}`];
-  const env = token === null ? { ...io.env } : { ...io.env, CALIBAN_SERVE_TOKEN: token };
+  const env = {
+    ...io.env,
+    ...(token === null ? {} : { CALIBAN_SERVE_TOKEN: token }),
+    ...(indexUrl === null ? {} : { CALIBAN_INDEX_URL: indexUrl }),
+  };
   try {
     await mkdir(dataDir, { recursive: true, mode: 0o700 });
     const log = await open(join(dataDir, 'serve.log'), 'a', 0o600);

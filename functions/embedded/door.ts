@@ -32,6 +32,8 @@ export interface DoorOptions {
   readonly host: string;
   readonly port: number;
   readonly token: string;
+  /** For whoever starts the service: why jobs run where they do. */
+  readonly note: string | null;
   /** Called at each request of a user. */
   readonly touch: () => void;
   /** Ends streams. */
@@ -56,7 +58,7 @@ function isLoopback(host: string): boolean {
 
 /** Listens and says so. Throws AppError SERVE_REFUSED when the address cannot be had. */
 export async function openDoor(options: DoorOptions): Promise<Door> {
-  const { dir, instance, touch, host, port } = options;
+  const { dir, instance, note, touch, host, port } = options;
   const app = apiOf(options);
   let answering = 0;
   let refusing = false;
@@ -76,7 +78,7 @@ export async function openDoor(options: DoorOptions): Promise<Door> {
     { host, port },
   );
   const { address } = listener;
-  const tell = () => writeServeFile(dir, { instance, address });
+  const tell = () => writeServeFile(dir, { instance, address, note });
   try {
     await tell();
   } catch (error) {

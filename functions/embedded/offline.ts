@@ -1,5 +1,4 @@
 import { userInfo } from 'node:os';
-import { createOfflinePlatform } from '../adapters/local/process/offline-platform.ts';
 import { createInterpreterResolver } from '../adapters/local/python.ts';
 import { sqliteStoreExists } from '../adapters/local/sqlite/sqlite-database.ts';
 import { openSqliteStore, type SqliteStore } from '../adapters/local/sqlite/sqlite-store.ts';
@@ -8,10 +7,10 @@ import { createVenvBuilder } from '../adapters/local/venv/venv-builder.ts';
 import { createWakeQueue } from '../adapters/local/wake-queue.ts';
 import { createApi } from '../api/create-api.ts';
 import type { CoreDeps } from '../core/deps.ts';
-import type { Platform } from '../ports/platform.ts';
 import type { Log } from '../ports/runtime.ts';
 import { dataDirAt } from './data-dir.ts';
-import { coreDeps, laneOf, openLayers } from './parts.ts';
+import { coreDeps, openLayers, recordsOf } from './parts.ts';
+import { laneOf } from './platform-choice.ts';
 import { systemClock, systemRandom, VERSION } from './runtime.ts';
 
 const SILENT: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
@@ -29,10 +28,9 @@ export async function openOffline(dataDir: string): Promise<OfflineService | nul
   const dir = dataDirAt(dataDir);
   if (!sqliteStoreExists(dir.database)) return null;
   const store = await openSqliteStore({ path: dir.database, clock: systemClock, readOnly: true });
-  const platform: Platform = createOfflinePlatform(dir.platform);
   const layers = await openLayers(dir);
   const deps: CoreDeps = {
-    ...coreDeps(store, laneOf(0), SILENT),
+    ...coreDeps(store, laneOf('process', 0), SILENT),
     // Derived counts may be computed anew; without a service nobody keeps them.
     store: { ...readsOf(store), commit: async () => undefined },
     layers,
@@ -44,7 +42,7 @@ export async function openOffline(dataDir: string): Promise<OfflineService | nul
       environment: {},
     }),
     registry: null,
-    platforms: new Map([['process', platform]]),
+    platforms: recordsOf(dir),
     queue: createWakeQueue(() => undefined),
     waitOnLane: async () => undefined,
   };

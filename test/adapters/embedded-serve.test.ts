@@ -13,6 +13,7 @@ import { jobView } from '../../shared/api/jobs.ts';
 import type { SubmissionSpec } from '../../shared/api/submissions.ts';
 import { aSpec } from '../doubles/a-spec.ts';
 import { aJob, aLane } from '../doubles/builders.ts';
+import { serveOptions } from '../doubles/serve-options.ts';
 import { aFile, aLayer, aTar } from '../doubles/tar-builder.ts';
 import { systemClock } from '../fixtures/system-clock.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
@@ -191,17 +192,9 @@ async function serve(
   changes: Partial<ServeOptions> = {},
 ): Promise<Served> {
   const end = new AbortController();
-  const running = await runServe({
-    dataDir,
-    host: '127.0.0.1',
-    port: 0,
-    platform: null,
-    slots: 2,
-    idleMinutes: null,
-    token: TOKEN,
-    signal: end.signal,
-    ...changes,
-  });
+  const running = await runServe(
+    serveOptions({ dataDir, token: TOKEN, signal: end.signal, ...changes }),
+  );
   const stop = async () => {
     end.abort();
     await running.closed;

@@ -42,7 +42,7 @@ async function runServe({ dataDir, signal, token }: ServeOptions): Promise<Runni
     await rm(join(dataDir, 'serve.json'));
     await rm(lock);
   });
-  return { address, instance, tokenFile, newToken: null, closed };
+  return { address, instance, platform: 'process', note: null, tokenFile, newToken: null, closed };
 }
 
 const host: Host = { runServe, offline: async () => null };

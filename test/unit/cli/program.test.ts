@@ -79,7 +79,7 @@ describe('a mistyped command line', () => {
     [['cloud', '--name', '--', 'x'], '--name needs a value'],
     [['logs'], 'caliban logs needs JOB'],
     [['logs', 'a', 'b'], 'takes only 1'],
-    [['serve', '--platform', 'moon'], 'It can be: process.'],
+    [['serve', '--platform', 'moon'], 'It can be: docker, process.'],
     [['serve', '--platform=proces'], 'Did you mean --platform process?'],
     [['status', '--max_jobs', 'abc'], 'from 1 to 10000 in all, or 0'],
     [['status', '--max_jobs', 'abc', '--xgroup=g'], 'from 1 to 100 of an experiment, or 0'],

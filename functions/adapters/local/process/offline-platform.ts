@@ -5,8 +5,8 @@ import type { Platform } from '../../../ports/platform.ts';
 import { attemptDirectory, parseRef } from './attempt-files.ts';
 import { readPiece } from './attempt-log.ts';
 
-/** The process platform without its service: only logs can be read, and nothing is written. */
-export function createOfflinePlatform(dir: string): Platform {
+/** A platform of this machine without its service: only logs can be read, and nothing is written. */
+export function createOfflinePlatform(kind: 'process' | 'docker', dir: string): Platform {
   const refuse = (): Promise<never> =>
     Promise.reject(
       new AppError('NO_SERVICE', 'No service is running here.', {
@@ -14,7 +14,7 @@ export function createOfflinePlatform(dir: string): Platform {
       }),
     );
   return {
-    kind: 'process',
+    kind,
     createDeadlineMs: 0,
     listLagMs: 0,
     submit: refuse,

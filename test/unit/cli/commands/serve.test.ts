@@ -43,6 +43,57 @@ describe('serve in the foreground', () => {
     t.expect(seen).toEqual([join(cli.home, folder)]);
   });
 
+  test('hands over what environments are made from, and the limits of a job', async (t) => {
+    const cli = createTestCli(t.onTestFinished);
+    const seen: ServeOptions[] = [];
+    await cli.run(
+      [
+        'serve',
+        '--job_cpus=0.5',
+        '--job_memory',
+        '512m',
+        '--base_image',
+        'py:{}',
+        '--ca_bundle=ca.pem',
+      ],
+      {
+        parts: hostThat(async (options) => void seen.push(options)),
+        env: {
+          CALIBAN_PLATFORM: 'docker',
+          CALIBAN_BASE_IMAGE: 'not/this',
+          CALIBAN_INDEX_URL: 'https://u:p@packages.example/simple',
+        },
+      },
+    );
+    t.expect(seen).toMatchObject([
+      {
+        platform: 'docker',
+        onlyDocker: ['--job_cpus', '--job_memory', '--base_image'],
+        limits: { cpus: 0.5, memoryBytes: 512 * 1024 ** 2 },
+        builds: {
+          baseImage: 'py:{}',
+          caBundle: join(cli.cwd, 'ca.pem'),
+          indexUrl: 'https://u:p@packages.example/simple',
+        },
+      },
+    ]);
+  });
+
+  test.for([
+    ['--job_memory=1m', '--job_memory 1m is no size from 6m on.'],
+    ['--job_memory=8gb', '--job_memory 8gb is no size'],
+    ['--job_cpus=0', '--job_cpus 0 is no number of processors'],
+    ['--job_cpus=two', '--job_cpus two is no number of processors'],
+    ['--index_url=file:///secret', '--index_url is no http or https address.'],
+    ['--platform=podman', 'podman'],
+  ] as const)('refuses %s', async ([flag, text], t) => {
+    const cli = createTestCli(t.onTestFinished);
+    const { status, stderr } = await cli.run(['serve', flag]);
+    t.expect(status).toBe(2);
+    t.expect(stderr).toContain(text);
+    t.expect(stderr).not.toContain('secret');
+  });
+
   test.for([
     ['x', '--token has 1 character; at least 20 are needed.'],
     ['short', '--token has 5 characters; at least 20 are needed.'],
@@ -220,7 +271,8 @@ function hostThat(runs: (options: ServeOptions) => Promise<void>, newToken: stri
         await runs(options);
         const closed = Promise.resolve();
         const address = 'http://127.0.0.1:1';
-        return { address, instance: 'i', tokenFile: 't', newToken, closed };
+        const here = { platform: 'process', note: null } as const;
+        return { address, instance: 'i', ...here, tokenFile: 't', newToken, closed };
       },
       offline: async () => null,
     }),

@@ -60,6 +60,7 @@ async function aDoor({ onTestFinished }: TestContext) {
   const door = await openDoor({
     ...{ dir, deps, instance: 'one', layers: deps.layers, token: TOKEN },
     ...{ host: '127.0.0.1', port: 0, ending: new AbortController().signal },
+    note: null,
     touch: () => {
       touches += 1;
     },
