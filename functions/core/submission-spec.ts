@@ -6,6 +6,7 @@ import {
   parseExperimentConfig,
 } from '../../shared/experiments/config-model.ts';
 import { countWithin } from '../../shared/experiments/expand.ts';
+import { needsImages, WITHOUT_IMAGES_HINT } from '../../shared/image/needs-images.ts';
 import type { CoreDeps, LaneSetting } from './deps.ts';
 
 const CONFIG_FILE = 'config.json';
@@ -81,13 +82,12 @@ function chooseLane(deps: CoreDeps, spec: SubmissionSpec): LaneSetting {
 
 function refuseWhatThePlatformLacks(lane: LaneSetting, spec: SubmissionSpec): void {
   if (lane.platform !== 'process') return;
-  if (spec.image !== null) {
+  const lacking = needsImages({ ...spec.dependencies, image: spec.image });
+  if (lacking.length > 0) {
     throw new AppError(
       'PLATFORM_UNSUPPORTED',
-      `The process platform runs no images, so it cannot take ${spec.image}.`,
-      {
-        hint: 'Leave out --image_tag, or use a service whose platform runs containers.',
-      },
+      `The process platform runs no images, so it cannot provide ${lacking.join(' and ')}.`,
+      { hint: WITHOUT_IMAGES_HINT },
     );
   }
   if (spec.codeLayers.length === 0) {
