@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import type { LogLevel } from '../shared/operating/log-level.ts';
 import { acquireServeLock } from './adapters/local/sqlite/serve-lock.ts';
 import { openSqliteStore } from './adapters/local/sqlite/sqlite-store.ts';
 import { createWakeQueue } from './adapters/local/wake-queue.ts';
@@ -13,8 +14,10 @@ import { createIdleWatch } from './embedded/idle.ts';
 import { createLaneSignals, type LaneSignals } from './embedded/lane-signals.ts';
 import { sweepLoop, tickLoop } from './embedded/loops.ts';
 import { coreDeps, laneOf, openParts } from './embedded/parts.ts';
-import { openServiceLog, systemClock, systemRandom } from './embedded/runtime.ts';
+import { createProcessWatch } from './embedded/process-watch.ts';
+import { systemClock, systemRandom, VERSION } from './embedded/runtime.ts';
 import { serveUntilEnd } from './embedded/serve-until-end.ts';
+import { openServiceLog } from './embedded/service-log.ts';
 import { createSyncLoop } from './embedded/sync-loop.ts';
 import type { Log } from './ports/runtime.ts';
 
@@ -32,6 +35,8 @@ export interface ServeOptions {
   readonly idleMinutes: number | null;
   /** A given token instead of a generated one: at least 20 printable characters. */
   readonly token: string | null;
+  /** What its log keeps; default `info`. */
+  readonly logLevel?: LogLevel;
   readonly signal: AbortSignal;
 }
 
@@ -75,7 +80,8 @@ interface Start {
 
 async function start({ options, dir, ending, closers }: Start): Promise<RunningServe> {
   const { token, isNew } = await keepToken(dir, options.token);
-  const log = openServiceLog(dir.log);
+  const { logLevel: level = 'info' } = options;
+  const log = openServiceLog({ path: dir.log, level, secrets: [token] });
   closers.add('log', () => log.close());
   const lane = laneOf(options.slots ?? availableParallelism());
   const signals = createLaneSignals(systemClock, ending.signal);
@@ -90,10 +96,14 @@ async function start({ options, dir, ending, closers }: Start): Promise<RunningS
   hooks.hint = sync.hint;
   const minutes = options.idleMinutes ?? Number.POSITIVE_INFINITY;
   const idle = createIdleWatch(deps, minutes, () => outbox.inFlight() + door.answering() > 0);
+  const watch = createProcessWatch({
+    ...{ dataDir: dir.path, clock: systemClock, log, outbox, sync },
+  });
+  closers.add('watch', () => watch.close());
   const loops: Promise<void>[] = [];
   closers.add('loops', () => Promise.allSettled(loops));
   const door = await openDoor({
-    ...{ dir, deps, instance, layers, token, ending: ending.signal },
+    ...{ dir, deps, instance, layers, token, watch, ending: ending.signal },
     ...{ host: options.host, port: options.port, touch: idle.touch },
   });
   closers.add('door', () => door.close());
@@ -104,7 +114,8 @@ async function start({ options, dir, ending, closers }: Start): Promise<RunningS
     sweepLoop(layers, deps, ending.signal),
   );
   const { address } = door;
-  log.info({ address, instance, slots: lane.policy.maxActive }, 'serving');
+  const slots = lane.policy.maxActive;
+  log.info({ address, instance, version: VERSION, slots, level }, 'serving');
   return {
     address,
     instance,

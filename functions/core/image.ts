@@ -159,6 +159,7 @@ async function followBuild(
   }
   const finished = finishedBuild(build.value, progress, deps.clock.now());
   await deps.store.commit([put(build.key, finished, { version: build.version })]);
+  tellFinished(deps, finished, submission.id);
   return finished.state === 'failed' ? failedOutcome(finished) : { kind: 'ready', venvKey: key };
 }
 
@@ -166,6 +167,14 @@ function finishedBuild(build: BuildDoc, progress: BuildProgress, now: number): B
   if (progress.state !== 'failed') return { ...build, state: 'ready', finishedAt: now };
   const { message, hint, retryable } = progress;
   return { ...build, state: 'failed', finishedAt: now, error: { message, hint, retryable } };
+}
+
+// Not its message: what a build prints may be anybody's secret. The submission has it.
+function tellFinished(deps: CoreDeps, build: BuildDoc, submissionId: string): void {
+  const { id, attempt, state, startedAt, finishedAt } = build;
+  const ms = (finishedAt ?? startedAt) - startedAt;
+  deps.log.info({ build: id, attempt, state, ms, submissionId }, 'build finished');
+  deps.meters.observe('caliban_build_duration_seconds', { state }, ms / 1_000);
 }
 
 function failedOutcome(build: BuildDoc): Outcome {
@@ -199,5 +208,6 @@ async function markReady(
       [put(stored.key, ready, { version: stored.version })],
       [{ message: { kind: 'drain', lane: submission.lane } }],
     );
+    deps.log.info({ submissionId, build: venvKey, layers: run.layers.length }, 'image ready');
   });
 }

@@ -14,7 +14,11 @@ import { dataDirAt } from './data-dir.ts';
 import { coreDeps, laneOf, openLayers } from './parts.ts';
 import { systemClock, systemRandom, VERSION } from './runtime.ts';
 
-const SILENT: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
+const SILENT: Log = {
+  ...{ debug: () => undefined, info: () => undefined },
+  ...{ warn: () => undefined, error: () => undefined },
+  within: (_, body) => body(),
+};
 
 /** The service's routes in this process: reads only; nothing is drained, nothing written. */
 export interface OfflineService {

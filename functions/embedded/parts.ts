@@ -7,6 +7,7 @@ import type { SqliteStore } from '../adapters/local/sqlite/sqlite-store.ts';
 import { createVenvBuilder } from '../adapters/local/venv/venv-builder.ts';
 import { createConfigCache } from '../core/config-cache.ts';
 import type { LaneSetting } from '../core/deps.ts';
+import { createMeters } from '../core/meters.ts';
 import { DEFAULT_TIMING } from '../core/timing.ts';
 import type { Log } from '../ports/runtime.ts';
 import type { DataDir } from './data-dir.ts';
@@ -30,6 +31,7 @@ export function coreDeps(store: SqliteStore, lane: LaneSetting, log: Log) {
     clock: systemClock,
     random: systemRandom,
     log,
+    meters: createMeters(),
     timing: DEFAULT_TIMING,
     chunkSize: LIMITS.chunkExperiments,
     configs: createConfigCache(),

@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { describe, type TestContext, test } from 'vitest';
+import { NOTHING_WATCHED } from '../../../../functions/api/process-watch.ts';
 import { makeDataDir } from '../../../../functions/embedded/data-dir.ts';
 import { openDoor, refuseOpenBind } from '../../../../functions/embedded/door.ts';
 import { errorBody } from '../../../../shared/api/error.ts';
@@ -59,6 +60,7 @@ async function aDoor({ onTestFinished }: TestContext) {
   let touches = 0;
   const door = await openDoor({
     ...{ dir, deps, instance: 'one', layers: deps.layers, token: TOKEN },
+    watch: NOTHING_WATCHED,
     ...{ host: '127.0.0.1', port: 0, ending: new AbortController().signal },
     touch: () => {
       touches += 1;
