@@ -1,5 +1,7 @@
 import type { ServeOptions } from '../../functions/embedded.ts';
 import { AppError } from '../../shared/errors/app-error.ts';
+import { didYouMean } from '../../shared/errors/did-you-mean.ts';
+import { LOG_LEVELS, type LogLevel } from '../../shared/operating/log-level.ts';
 import type { Context } from '../lib/context.ts';
 import { variable } from '../lib/env.ts';
 import type { OptionValues } from '../lib/option-values.ts';
@@ -20,11 +22,23 @@ export function readServeFlags({
     platform: options.text('platform') === 'process' ? 'process' : null,
     slots: options.integer('slots', { min: 1, max: 10_000 }) ?? null,
     idleMinutes: options.integer('idle_minutes', { min: 1, max: 1_000_000 }) ?? null,
+    logLevel: logLevel(options.text('log_level') ?? variable(io.env, 'CALIBAN_LOG_LEVEL')),
     token:
       checkedToken('--token', options.text('token')) ??
       checkedToken('CALIBAN_SERVE_TOKEN', variable(io.env, 'CALIBAN_SERVE_TOKEN')) ??
       null,
   };
+}
+
+// A flag's value was checked where it was read.
+function logLevel(given: string | undefined): LogLevel {
+  if (given === undefined) return 'info';
+  const level = LOG_LEVELS.find((each) => each === given);
+  if (level !== undefined) return level;
+  const near = didYouMean(given, LOG_LEVELS);
+  throw new AppError('USAGE', `CALIBAN_LOG_LEVEL cannot be ${given}.`, {
+    hint: near === undefined ? `It can be: ${LOG_LEVELS.join(', ')}.` : `Did you mean ${near}?`,
+  });
 }
 
 function checkedToken(givenBy: string, token: string | undefined): string | undefined {
@@ -50,7 +64,7 @@ export function refuseOtherFlags(options: OptionValues, running: FoundServe): vo
     ['port', port],
     ['token', running.token],
   ]);
-  const others = ['host', 'port', 'platform', 'slots', 'token'].filter((name) => {
+  const others = ['host', 'port', 'platform', 'slots', 'log_level', 'token'].filter((name) => {
     const given = options.text(name);
     return given !== undefined && given !== known.get(name);
   });

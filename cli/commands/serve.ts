@@ -49,7 +49,7 @@ async function detach(ctx: Context, token: string | null): Promise<number> {
     else out.note(`A service runs already at ${running.address} (process ${running.pid}).`);
     return 0;
   }
-  const names = ['host', 'port', 'platform', 'slots', 'idle_minutes'];
+  const names = ['host', 'port', 'platform', 'slots', 'idle_minutes', 'log_level'];
   const words = names.flatMap((name) => {
     const value = options.text(name);
     return value === undefined ? [] : [`--${name}=${value}`];

@@ -7,6 +7,7 @@ export const ENVIRONMENT = {
   CALIBAN_TOKEN: 'token for CALIBAN_ENDPOINT and --endpoint',
   CALIBAN_HOME: 'data directory, also for the saved endpoint; default ~/.caliban',
   CALIBAN_SERVE_TOKEN: 'token that caliban serve demands, where --token would show it to others',
+  CALIBAN_LOG_LEVEL: 'default of --log_level of caliban serve',
   CALIBAN_DEBUG: 'when set, unexpected errors are shown with their stack',
   PROJECT_ID: 'default of --project_id',
   REGION: 'default of --region',

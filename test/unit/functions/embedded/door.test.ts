@@ -45,6 +45,32 @@ describe('the door of the service', () => {
     t.expect(door.answering()).toBe(0);
   });
 
+  test('whoever only watches the service does not keep it', async (t) => {
+    const { deps, door, ask, touched } = await aDoor(t);
+    const { list } = deps.store;
+    const answering: number[] = [];
+    deps.store.list = (...asked) => {
+      answering.push(door.answering());
+      return list(...asked);
+    };
+    for (const path of ['/healthz', '/readyz', '/metrics', '/metrics?x=1']) {
+      t.expect((await ask(path)).status, path).toBe(200);
+    }
+    t.expect(touched()).toBe(0);
+    t.expect(new Set(answering)).toEqual(new Set([0]));
+    await ask('/v1/me?from=/healthz');
+    t.expect(touched()).toBe(1);
+  });
+
+  test('once it refuses it is not ready, and has no numbers', async (t) => {
+    const { door, ask } = await aDoor(t);
+    await door.refuse();
+    for (const path of ['/readyz', '/metrics', '/v1/me?from=/healthz']) {
+      t.expect((await ask(path)).status, path).toBe(503);
+    }
+    t.expect((await ask('/healthz?x=1')).status).toBe(200);
+  });
+
   test('is open to other machines only with a token of the user', ({ expect }) => {
     for (const host of ['127.0.0.1', '127.8.8.8', '::1', 'localhost']) refuseOpenBind(host, null);
     for (const host of ['0.0.0.0', '::', '10.0.0.1', '127.0.0.1.example', '']) {
