@@ -115,7 +115,7 @@ async function start({ options, dir, ending, closers }: Start): Promise<RunningS
   );
   const { address } = door;
   const slots = lane.policy.maxActive;
-  log.info({ address, instance, version: VERSION, slots, level }, 'serving');
+  log.info({ address, instance, version: VERSION, slots, logLevel: level }, 'serving');
   return {
     address,
     instance,

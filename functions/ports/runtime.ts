@@ -13,8 +13,13 @@ export interface Random {
   id(): string;
 }
 
-/** What a line of the log tells besides its text. Never a token, and nothing that a user's program is given. */
-export type LogFields = Readonly<Record<string, unknown>>;
+/**
+ * What a line of the log tells besides its text; not what every line has anyway. Never a token, and nothing that a
+ * user's program is given.
+ */
+export type LogFields = Readonly<Record<string, unknown>> & {
+  readonly [own in 'level' | 'message' | 'pid' | 'time']?: never;
+};
 
 /** Structured log: object first. */
 export interface Log {

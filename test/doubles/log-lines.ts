@@ -6,11 +6,13 @@ const line = z.looseObject({
   message: z.string(),
 });
 
-/** The lines of a log file; each must be JSON. */
+/** The lines of a log file; each must be JSON, and have no key twice. */
 export async function logLines(path: string): Promise<z.infer<typeof line>[]> {
-  const text = await readFile(path, 'utf8');
-  return text
-    .split('\n')
-    .filter((each) => each !== '')
-    .map((each) => line.parse(JSON.parse(each)));
+  const lines = (await readFile(path, 'utf8')).split('\n').filter((text) => text !== '');
+  return lines.map((text) => {
+    const parsed: unknown = JSON.parse(text);
+    // Of two values of one key only the last would be left.
+    if (JSON.stringify(parsed) !== text) throw new Error(`not as it was meant: ${text}`);
+    return line.parse(parsed);
+  });
 }

@@ -26,6 +26,7 @@ type FrameDeps = Pick<CoreDeps, 'random' | 'log' | 'meters'>;
  * headers, one line in the log, one more in the counts.
  */
 export function requestFrame(deps: FrameDeps): MiddlewareHandler<ApiEnv> {
+  const routes = new Map<string, string>();
   return async (c, next) => {
     // The service's clock has whole milliseconds, and can be set.
     const startedAt = performance.now();
@@ -35,25 +36,33 @@ export function requestFrame(deps: FrameDeps): MiddlewareHandler<ApiEnv> {
     c.header('X-Request-Id', requestId);
     for (const [name, value] of Object.entries(HEADERS)) c.header(name, value);
     await deps.log.within({ requestId }, next);
-    tellRequest(deps, c, performance.now() - startedAt);
+    const route = described(routes, routePath(c, -1));
+    tellRequest(deps, c, { route, ms: performance.now() - startedAt });
   };
 }
 
 // Never the query: somebody may have put a token there.
-function tellRequest({ log, meters }: FrameDeps, c: Context<ApiEnv>, ms: number): void {
+function tellRequest(
+  { log, meters }: FrameDeps,
+  c: Context<ApiEnv>,
+  { route, ms }: { readonly route: string; readonly ms: number },
+): void {
   const { method, path } = c.req;
   const { status } = c.res;
   const told = { requestId: c.get('requestId'), method, path: path.slice(0, LONGEST_PATH), status };
   const level = status >= 500 ? 'warn' : WATCHING.has(path) ? 'debug' : 'info';
   const principal = c.get('principal')?.id;
   log[level]({ ...told, principal, ms: Math.round(ms * 10) / 10 }, 'request');
-  const labels = { method: METHODS.has(method) ? method : 'other', route: routeOf(c) };
+  const labels = { method: METHODS.has(method) ? method : 'other', route };
   meters.count('caliban_http_requests_total', { ...labels, status: String(status) });
   meters.observe('caliban_http_request_duration_seconds', labels, ms / 1_000);
 }
 
-// The pattern, never the path: there are as many paths as anybody cares to send.
-function routeOf(c: Context<ApiEnv>): string {
-  const pattern = routePath(c, -1);
-  return pattern.endsWith('*') ? 'none' : pattern;
+// The pattern, never the path: there are as many paths as anybody cares to send. Written as the description has it.
+function described(known: Map<string, string>, pattern: string): string {
+  const before = known.get(pattern);
+  if (before !== undefined) return before;
+  const route = pattern.endsWith('*') ? 'none' : pattern.replaceAll(/:(\w+)/g, '{$1}');
+  known.set(pattern, route);
+  return route;
 }

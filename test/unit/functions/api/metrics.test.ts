@@ -102,7 +102,7 @@ describe('numbers of requests', () => {
       await bench.send('/healthz', { method: `M${n}` });
     }
     const families = await scrape(bench);
-    const ofJob = { method: 'GET', route: '/v1/jobs/:id' };
+    const ofJob = { method: 'GET', route: '/v1/jobs/{id}' };
     expect(numberOf(families, REQUESTS, { ...ofJob, status: '404' })).toBe(50);
     const nowhere = { method: 'GET', route: 'none', status: '404' };
     expect(numberOf(families, REQUESTS, nowhere)).toBe(100);

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, type TestContext, test } from 'vitest';
+import { describe, type TestContext, test, vi } from 'vitest';
 import {
   openServiceLog,
   type ServiceLog,
@@ -52,6 +52,22 @@ describe('a line of the log', () => {
     ]);
     const text = await readFile(path, 'utf8');
     for (const part of ['to\\"ken', 'to%22ken', '0123456789']) t.expect(text).not.toContain(part);
+  });
+
+  test('says when it was written, in UTC', async (t) => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    t.onTestFinished(() => {
+      vi.useRealTimers();
+    });
+    const { log, closed } = await aLog(t);
+    const start = Date.UTC(2026, 11, 31, 23, 59, 58, 7);
+    const instants = [0, 0, 992, 993, 1_000, 1_993, 70_000, -5_000].map((ms) => start + ms);
+    for (const at of instants) {
+      vi.setSystemTime(at);
+      log.info({}, 'now');
+    }
+    const told = (await closed()).map(({ time }) => time);
+    t.expect(told).toEqual(instants.map((at) => new Date(at).toISOString()));
   });
 
   test('is left out below the level', async (t) => {
