@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import type { LogLevel } from '../shared/operating/log-level.ts';
 import { acquireServeLock } from './adapters/local/sqlite/serve-lock.ts';
 import { openSqliteStore, type SqliteStore } from './adapters/local/sqlite/sqlite-store.ts';
 import { createWakeQueue } from './adapters/local/wake-queue.ts';
@@ -20,8 +21,10 @@ import {
   livingPlatform,
   type PlatformWish,
 } from './embedded/platform-choice.ts';
-import { openServiceLog, systemClock, systemRandom } from './embedded/runtime.ts';
+import { createProcessWatch } from './embedded/process-watch.ts';
+import { systemClock, systemRandom, VERSION } from './embedded/runtime.ts';
 import { serveUntilEnd } from './embedded/serve-until-end.ts';
+import { openServiceLog } from './embedded/service-log.ts';
 import type { BuildSettings, JobLimits } from './embedded/settings.ts';
 import { createSyncLoop } from './embedded/sync-loop.ts';
 import type { Log } from './ports/runtime.ts';
@@ -44,6 +47,8 @@ export interface ServeOptions {
   readonly idleMinutes: number | null;
   /** A given token instead of a generated one: at least 20 printable characters. */
   readonly token: string | null;
+  /** What its log keeps; default `info`. */
+  readonly logLevel?: LogLevel;
   readonly signal: AbortSignal;
 }
 
@@ -90,7 +95,8 @@ interface Start {
 
 async function start({ options, dir, ending, closers }: Start): Promise<RunningServe> {
   const { token, isNew } = await keepToken(dir, options.token);
-  const log = openServiceLog(dir.log);
+  const { logLevel: level = 'info' } = options;
+  const log = openServiceLog({ path: dir.log, level, secrets: [token] });
   closers.add('log', () => log.close());
   const store = await openSqliteStore({ path: dir.database, clock: systemClock });
   closers.add('store', () => store.close());
@@ -117,10 +123,14 @@ async function start({ options, dir, ending, closers }: Start): Promise<RunningS
   hooks.hint = sync.hint;
   const minutes = options.idleMinutes ?? Number.POSITIVE_INFINITY;
   const idle = createIdleWatch(deps, minutes, () => outbox.inFlight() + door.answering() > 0);
+  const watch = createProcessWatch({
+    ...{ dataDir: dir.path, clock: systemClock, log, outbox, sync },
+  });
+  closers.add('watch', () => watch.close());
   const loops: Promise<void>[] = [];
   closers.add('loops', () => Promise.allSettled(loops));
   const door = await openDoor({
-    ...{ dir, deps, instance, layers, token, note, ending: ending.signal },
+    ...{ dir, deps, instance, layers, token, note, watch, ending: ending.signal },
     ...{ host: options.host, port: options.port, touch: idle.touch },
   });
   closers.add('door', () => door.close());
@@ -131,7 +141,11 @@ async function start({ options, dir, ending, closers }: Start): Promise<RunningS
     sweepLoop(layers, deps, ending.signal),
   );
   const { address } = door;
-  log.info({ address, instance, platform, note, slots: lane.policy.maxActive }, 'serving');
+  const slots = lane.policy.maxActive;
+  log.info(
+    { address, instance, version: VERSION, platform, note, slots, logLevel: level },
+    'serving',
+  );
   return {
     ...{ address, instance, platform, note, tokenFile: dir.tokenFile },
     newToken: isNew ? token : null,

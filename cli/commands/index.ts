@@ -1,3 +1,4 @@
+import { LOG_LEVELS } from '../../shared/operating/log-level.ts';
 import { CLOUD_OPTIONS } from './cloud-options.ts';
 import type { CommandSpec, OptionSpec } from './command.ts';
 
@@ -140,6 +141,11 @@ export const COMMANDS: readonly CommandSpec[] = [
       },
       { flags: '--index_url <URL>', summary: 'package index in place of PyPI' },
       { flags: '--idle_minutes <N>', summary: 'end after N minutes without a live job' },
+      {
+        flags: '--log_level <LEVEL>',
+        summary: 'how much its log tells, default info',
+        choices: LOG_LEVELS,
+      },
       { flags: '--detach', summary: 'start it in the background and return once it answers' },
       { flags: '--stop', summary: 'end the one that runs; its jobs go on and are taken up later' },
       { flags: '--status', summary: 'show whether one runs, and its jobs' },

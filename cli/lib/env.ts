@@ -11,6 +11,7 @@ export const ENVIRONMENT = {
   CALIBAN_BASE_IMAGE: 'default of serve --base_image',
   CALIBAN_CA_BUNDLE: 'default of serve --ca_bundle',
   CALIBAN_INDEX_URL: 'default of serve --index_url, where the flag would show a password to others',
+  CALIBAN_LOG_LEVEL: 'default of --log_level of caliban serve',
   CALIBAN_DEBUG: 'when set, unexpected errors are shown with their stack',
   PROJECT_ID: 'default of --project_id',
   REGION: 'default of --region',

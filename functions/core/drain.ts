@@ -179,6 +179,7 @@ async function submitJobs(
   const submissions = new Map(slice.open.submissions.map(({ value }) => [value.id, value]));
   const claimed = await claimJobs(deps, slice.lease.holder, jobs);
   slice.spent += claimed.length;
+  deps.meters.count('caliban_lane_claims_total', { lane: slice.laneId }, claimed.length);
   // Someone else moved one of them: what we hold is old.
   if (claimed.length < jobs.length) slice.open = { at: Number.NEGATIVE_INFINITY, submissions: [] };
   for (let from = 0; from < claimed.length; from += PARALLEL) {
@@ -187,6 +188,8 @@ async function submitJobs(
         const submission = submissions.get(job.value.submissionId);
         if (submission === undefined) return;
         const outcome = await submitClaimed(deps, job, submission);
+        const labels = { lane: slice.laneId, outcome: outcome.kind };
+        deps.meters.count('caliban_lane_submits_total', labels);
         if (outcome.kind === 'busy') slice.busyUntil = Math.max(slice.busyUntil, outcome.untilMs);
       }),
     );

@@ -13,7 +13,11 @@ import { coreDeps, openLayers, recordsOf } from './parts.ts';
 import { laneOf } from './platform-choice.ts';
 import { systemClock, systemRandom, VERSION } from './runtime.ts';
 
-const SILENT: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
+const SILENT: Log = {
+  ...{ debug: () => undefined, info: () => undefined },
+  ...{ warn: () => undefined, error: () => undefined },
+  within: (_, body) => body(),
+};
 
 /** The service's routes in this process: reads only; nothing is drained, nothing written. */
 export interface OfflineService {

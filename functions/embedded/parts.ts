@@ -5,6 +5,7 @@ import { createOfflinePlatform } from '../adapters/local/process/offline-platfor
 import type { SqliteStore } from '../adapters/local/sqlite/sqlite-store.ts';
 import { createConfigCache } from '../core/config-cache.ts';
 import type { LaneSetting } from '../core/deps.ts';
+import { createMeters } from '../core/meters.ts';
 import { DEFAULT_TIMING } from '../core/timing.ts';
 import type { ImageBuilder } from '../ports/image-builder.ts';
 import type { Platform } from '../ports/platform.ts';
@@ -24,6 +25,7 @@ export function coreDeps(store: SqliteStore, lane: LaneSetting, log: Log) {
     clock: systemClock,
     random: systemRandom,
     log,
+    meters: createMeters(),
     timing: DEFAULT_TIMING,
     chunkSize: LIMITS.chunkExperiments,
     configs: createConfigCache(),

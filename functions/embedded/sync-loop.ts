@@ -12,6 +12,8 @@ export interface SyncLoop {
   /** A job of the lane may have changed: look soon. */
   hint(): void;
   run(signal: AbortSignal): Promise<void>;
+  /** When it last made a whole pass (UTC ms); at first, when it was made. */
+  turnedAt(): number;
 }
 
 /** Syncs a lane each second and at once after a hint; `freed` is called when jobs moved. */
@@ -19,6 +21,7 @@ export function createSyncLoop(deps: CoreDeps, lane: string, freed: () => void):
   let early = new AbortController();
   let fullAt = 0;
   let since = 0;
+  let turnedAt = deps.clock.now();
 
   async function pass(): Promise<void> {
     const full = deps.clock.now() >= fullAt;
@@ -28,10 +31,12 @@ export function createSyncLoop(deps: CoreDeps, lane: string, freed: () => void):
     if (full) fullAt = deps.clock.now() + FULL_EVERY_MS;
     if (moved > 0) freed();
     for (const id of groups) await countsOf(deps, { kind: 'group', id });
+    turnedAt = deps.clock.now();
   }
 
   return {
     hint: () => early.abort(),
+    turnedAt: () => turnedAt,
     async run(signal) {
       while (!signal.aborted) {
         await deps.clock

@@ -80,6 +80,8 @@ describe('a mistyped command line', () => {
     [['logs'], 'caliban logs needs JOB'],
     [['logs', 'a', 'b'], 'takes only 1'],
     [['serve', '--platform', 'moon'], 'It can be: docker, process.'],
+    [['serve', '--log_level', 'trace'], 'It can be: debug, info, warn, error.'],
+    [['serve', '--log-level=debg'], 'Did you mean --log_level debug?'],
     [['serve', '--platform=proces'], 'Did you mean --platform process?'],
     [['status', '--max_jobs', 'abc'], 'from 1 to 10000 in all, or 0'],
     [['status', '--max_jobs', 'abc', '--xgroup=g'], 'from 1 to 100 of an experiment, or 0'],

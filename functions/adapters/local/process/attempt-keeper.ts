@@ -1,5 +1,5 @@
 import type { Clock, Log } from '../../../ports/runtime.ts';
-import { type AttemptFiles, refOf } from './attempt-files.ts';
+import { type AttemptFiles, parseRef, refOf } from './attempt-files.ts';
 import type { Launch } from './attempt-launch.ts';
 import type { AttemptEnd, AttemptSpec, AttemptStart } from './attempt-record.ts';
 import { removeUnchanged } from './attempt-remains.ts';
@@ -279,7 +279,7 @@ export class AttemptKeeper {
     } catch (error) {
       if (signal.aborted) return; // the next service goes on with it
       this.#deps.log.warn(
-        { err: error, ref: attempt.ref },
+        { err: error, ref: attempt.ref, ...parseRef(attempt.ref) },
         'a copy of the code was not removed; remove it by hand',
       );
     }
@@ -332,7 +332,8 @@ export class AttemptKeeper {
 
   #warn(ref: string, error: unknown): void {
     if (!this.#closing.signal.aborted) {
-      this.#deps.log.warn({ err: error, ref }, 'work on a process failed; it is tried again');
+      const told = { err: error, ref, ...parseRef(ref) };
+      this.#deps.log.warn(told, 'work on a process failed; it is tried again');
     }
   }
 }

@@ -167,7 +167,8 @@ async function readSpec(files: AttemptFiles, ref: string, log: Log): Promise<Att
     return spec;
   } catch (error) {
     if (isAppError(error)) throw error;
-    log.error({ err: error, ref }, 'the files of a job cannot be read; it is left alone');
+    const told = { err: error, ref, ...parseRef(ref) };
+    log.error(told, 'the files of a job cannot be read; it is left alone');
     return null;
   }
 }

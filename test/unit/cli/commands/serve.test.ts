@@ -95,6 +95,34 @@ describe('serve in the foreground', () => {
   });
 
   test.for([
+    [{}, [], 'info'],
+    [{ CALIBAN_LOG_LEVEL: 'warn' }, [], 'warn'],
+    [{ CALIBAN_LOG_LEVEL: '' }, [], 'info'],
+    [{ CALIBAN_LOG_LEVEL: 'warn' }, ['--log-level', 'debug'], 'debug'],
+  ] as const)('logs as much as %j and %j say', async ([env, flags, level], t) => {
+    const cli = createTestCli(t.onTestFinished);
+    const seen: unknown[] = [];
+    const parts = hostThat(async ({ logLevel }) => void seen.push(logLevel));
+    await cli.run(['serve', ...flags], { parts, env });
+    t.expect(seen).toEqual([level]);
+  });
+
+  test.for([
+    ['debg', 'Did you mean debug?'],
+    ['loud', 'It can be: debug, info, warn, error.'],
+  ] as const)('refuses CALIBAN_LOG_LEVEL=%s', async ([level, text], t) => {
+    const cli = createTestCli(t.onTestFinished);
+    for (const flags of [[], ['--detach']]) {
+      const { status, stderr } = await cli.run(['serve', ...flags], {
+        env: { CALIBAN_LOG_LEVEL: level },
+      });
+      t.expect(status).toBe(2);
+      t.expect(stderr).toContain(`CALIBAN_LOG_LEVEL cannot be ${level}.`);
+      t.expect(stderr).toContain(text);
+    }
+  });
+
+  test.for([
     ['x', '--token has 1 character; at least 20 are needed.'],
     ['short', '--token has 5 characters; at least 20 are needed.'],
     [`${'x'.repeat(20)} `, '--token has characters that no token may have.'],
@@ -145,7 +173,7 @@ describe('serve in the background', { timeout: 30_000 }, () => {
     const { run, home } = await setUp(t);
     t.expect((await run(['serve', '--status'])).status).toBe(3);
 
-    const started = await run(['serve', '--detach', '--slots', '3']);
+    const started = await run(['serve', '--detach', '--slots', '3', '--log_level', 'debug']);
     t.expect(started).toMatchObject({ status: 0, stdout: '' });
     t.expect(started.stderr).toMatch(
       /^Started a service .*caliban serve --stop\nIts token is new: see \S+\/token\n$/,
@@ -166,6 +194,7 @@ describe('serve in the background', { timeout: 30_000 }, () => {
     t.expect((await run(['serve', '--stop'])).stderr).toContain('No service runs');
     const log = await readFile(join(home, '.caliban', 'serve.log'), 'utf8');
     t.expect(log).toContain('--slots=3');
+    t.expect(log).toContain('--log_level=debug');
     t.expect(log).toContain('--idle_minutes=30');
     t.expect(log).not.toContain('secret');
     t.expect((await run(['serve', '--detach'])).stderr).not.toContain('secret');
@@ -188,6 +217,7 @@ describe('serve in the background', { timeout: 30_000 }, () => {
     const { address, pid } = JSON.parse((await run(['serve', '--status', '--json'])).stdout);
     const refusal = `A service runs already at ${address} (process ${pid}); stop it first: caliban serve --stop`;
     const given = [['--slots=2'], ['--port=1'], ['--host=::1'], ['--platform=process']];
+    given.push(['--log_level=info']);
     for (const flags of [...given, [`--token=${'t'.repeat(20)}`]]) {
       const { status, stderr } = await run(['serve', '--detach', ...flags]);
       t.expect({ flags, status }).toEqual({ flags, status: 6 });

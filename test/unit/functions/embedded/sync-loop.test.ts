@@ -73,6 +73,21 @@ describe('sync loop', () => {
     expect(deps.logged).toEqual(['sync failed', 'sync failed']);
   });
 
+  test('tells when it last made a whole pass: one that fails is none', async (context) => {
+    const { expect } = context;
+    const { deps, loop } = await start(context);
+    await deps.clock.advance(5_000);
+    const before = loop.turnedAt();
+    expect(deps.clock.now() - before).toBeLessThanOrEqual(1_000);
+    const list = deps.platform.list;
+    deps.platform.list = () => Promise.reject(new Error('unavailable'));
+    await deps.clock.advance(10_000);
+    expect(loop.turnedAt()).toBe(before);
+    deps.platform.list = list;
+    await deps.clock.advance(1_000);
+    expect(deps.clock.now() - loop.turnedAt()).toBeLessThanOrEqual(1_000);
+  });
+
   test('ends at the signal', async (context) => {
     const { expect } = context;
     const { deps, ending, ended } = await start(context);
