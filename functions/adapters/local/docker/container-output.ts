@@ -25,7 +25,7 @@ export interface ContainerOutput {
   attach(attempt: DockerAttempt, id: string): Promise<void>;
   /** Goes on copying what a running container prints, unless that is under way, or failed a moment ago. */
   follow(attempt: DockerAttempt, id: string): Promise<void>;
-  /** Completes the log of a container that has exited. False: the service closes, nothing is known. */
+  /** Completes the log of a container that has exited. False: nothing is known, because the service closes or somebody removes the container. */
   complete(attempt: DockerAttempt, id: string): Promise<boolean>;
   /** Ends copying; what was read is written. */
   stop(attempt: DockerAttempt): Promise<void>;
@@ -34,6 +34,7 @@ export interface ContainerOutput {
 const RETRY_MS = 5000;
 // The stream of a container that has exited ends by itself; what it does not bring any more is read from the engine's copy.
 const END_WAIT_MS = 2000;
+const BEING_REMOVED = 409;
 /** After so many failures a log stays incomplete, so that its job can end. */
 const MAX_FAILURES = 5;
 
@@ -80,9 +81,10 @@ export function createContainerOutput(deps: OutputDeps): ContainerOutput {
       try {
         await captureKept(files.directory(attempt.ref), await containers.replay(id)).done;
       } catch (error) {
-        if (closing.aborted) return false;
+        const status = error instanceof EngineRefusal ? error.status : null;
+        if (closing.aborted || status === BEING_REMOVED) return false;
         attempt.captureFailures += 1;
-        const isGone = error instanceof EngineRefusal && error.status === 404;
+        const isGone = status === 404;
         if (!isGone && attempt.captureFailures < MAX_FAILURES) throw error;
         deps.log.warn({ err: error, ref: attempt.ref }, 'the end of a log is missing');
       }

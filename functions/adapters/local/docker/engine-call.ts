@@ -63,5 +63,6 @@ function wordsOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const body: unknown = 'json' in error ? error.json : null;
   const isAnswer = typeof body === 'object' && body !== null && 'message' in body;
-  return isAnswer && typeof body.message === 'string' ? body.message.trim() : error.message.trim();
+  if (isAnswer && typeof body.message === 'string') return body.message.trim();
+  return error.message.replace(/^\(HTTP code \d+\) [^-]*- /, '').trim();
 }

@@ -6,11 +6,8 @@ import { orAbsent } from '../durable-file.ts';
 import { attemptDirectory, parseRef } from './attempt-files.ts';
 import { readPiece } from './attempt-log.ts';
 
-/** A platform of this machine without its service: only logs can be read, and nothing is written. */
-export function createOfflinePlatform(
-  dir: string,
-  kind: 'process' | 'docker' = 'process',
-): Platform {
+/** The process platform without its service: only logs can be read, and nothing is written. */
+export function createOfflinePlatform(dir: string): Platform {
   const refuse = (): Promise<never> =>
     Promise.reject(
       new AppError('NO_SERVICE', 'No service is running here.', {
@@ -18,7 +15,7 @@ export function createOfflinePlatform(
       }),
     );
   return {
-    kind,
+    kind: 'process',
     createDeadlineMs: 0,
     listLagMs: 0,
     submit: refuse,
