@@ -1,0 +1,113 @@
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Clock, Log } from '../../../ports/runtime.ts';
+import { orAbsent } from '../durable-file.ts';
+import type { AttemptFiles } from '../process/attempt-files.ts';
+import type { Containers } from './containers.ts';
+import type { DockerAttempt } from './docker-attempt.ts';
+import { EngineRefusal } from './engine-call.ts';
+import { type Capture, captureAttached, captureKept } from './log-capture.ts';
+
+/** What copying output needs. */
+export interface OutputDeps {
+  readonly files: AttemptFiles;
+  readonly containers: Containers;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly closing: AbortSignal;
+  /** An attempt's output has ended, or broke off (then with why): a good moment to look at it. */
+  readonly onOutputEnd: (attempt: DockerAttempt, error: unknown) => void;
+}
+
+/** The copying of containers' output into the logs of their attempts. */
+export interface ContainerOutput {
+  /** Copies from the first byte on; before the container is started. */
+  attach(attempt: DockerAttempt, id: string): Promise<void>;
+  /** Goes on copying what a running container prints, unless that is under way, or failed a moment ago. */
+  follow(attempt: DockerAttempt, id: string): Promise<void>;
+  /** Completes the log of a container that has exited. False: nothing is known, because the service closes or somebody removes the container. */
+  complete(attempt: DockerAttempt, id: string): Promise<boolean>;
+  /** Ends copying; what was read is written. */
+  stop(attempt: DockerAttempt): Promise<void>;
+}
+
+const RETRY_MS = 5000;
+// The stream of a container that has exited ends by itself; what it does not bring any more is read from the engine's copy.
+const END_WAIT_MS = 2000;
+const BEING_REMOVED = 409;
+/** After so many failures a log stays incomplete, so that its job can end. */
+const MAX_FAILURES = 5;
+
+/**
+ * While the service lives, output is copied as it is printed, byte for byte. What it missed, it reads from the engine's own copy: whole
+ * lines while the container runs, and always once more when it has exited.
+ */
+export function createContainerOutput(deps: OutputDeps): ContainerOutput {
+  const { files, containers, clock, closing } = deps;
+
+  function watch(attempt: DockerAttempt, capture: Capture): void {
+    attempt.capture = capture;
+    const over = (error: unknown) => {
+      if (attempt.capture !== capture) return;
+      attempt.capture = null;
+      attempt.captureAgainAt = clock.now() + RETRY_MS;
+      if (!closing.aborted) deps.onOutputEnd(attempt, error);
+    };
+    capture.done.then(() => over(undefined), over);
+  }
+
+  async function stop(attempt: DockerAttempt): Promise<void> {
+    const { capture } = attempt;
+    attempt.capture = null;
+    capture?.stop();
+    await settled(capture);
+  }
+
+  return {
+    stop,
+    attach: async (attempt, id) => {
+      await stop(attempt);
+      const stream = await containers.attach(id);
+      watch(attempt, captureAttached(files.directory(attempt.ref), stream));
+    },
+    follow: async (attempt, id) => {
+      if (attempt.capture !== null || clock.now() < attempt.captureAgainAt) return;
+      const stream = await containers.replay(id);
+      watch(attempt, captureKept(files.directory(attempt.ref), stream));
+    },
+    complete: async (attempt, id) => {
+      await Promise.race([settled(attempt.capture), clock.sleep(END_WAIT_MS, closing)]);
+      await stop(attempt);
+      try {
+        await captureKept(files.directory(attempt.ref), await containers.replay(id)).done;
+      } catch (error) {
+        const status = error instanceof EngineRefusal ? error.status : null;
+        if (closing.aborted || status === BEING_REMOVED) return false;
+        attempt.captureFailures += 1;
+        const isGone = status === 404;
+        if (!isGone && attempt.captureFailures < MAX_FAILURES) throw error;
+        deps.log.warn({ err: error, ref: attempt.ref }, 'the end of a log is missing');
+      }
+      return !closing.aborted;
+    },
+  };
+}
+
+// A capture that fails is told where it is watched.
+async function settled(capture: Capture | null): Promise<void> {
+  await capture?.done.catch(() => undefined);
+}
+
+/** The end of what an attempt printed so far. */
+export async function lastOutput(directory: string): Promise<string> {
+  const file = await orAbsent(open(join(directory, 'log'), 'r'));
+  if (file === null) return '';
+  try {
+    const { size } = await file.stat();
+    const buffer = Buffer.alloc(1024);
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, Math.max(0, size - 1024));
+    return buffer.toString('utf8', 0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}
