@@ -27,8 +27,11 @@ const AIMS = {
   anytime: ['http', 'cli'],
 } as const satisfies Record<Phase, readonly string[]>;
 
-/** When a supervisor is killed: as soon as it started, while its program runs, or while no service runs. */
-export type VictimMoment = 'early' | 'running' | 'service down';
+/**
+ * When a supervisor is killed: as soon as it started, while its program runs, while no service runs, or about when its program
+ * ends by itself.
+ */
+export type VictimMoment = 'early' | 'running' | 'service down' | 'racing';
 
 /** One experiment: the program sleeps so long after it wrote its line. */
 export interface Point {
@@ -66,6 +69,8 @@ export interface Act {
 export interface Plan {
   readonly seed: number;
   readonly slots: number;
+  /** When the very first start, in an empty directory, is killed. */
+  readonly firstStartMs: number;
   /** Submitted by the real CLI before the first kill. */
   readonly opening: Sweep;
   readonly acts: readonly Act[];
@@ -109,7 +114,8 @@ export function planOf(options: PlanOptions): Plan {
       share: 0.1 + 0.8 * dice.next(),
     };
   });
-  return { seed: options.seed, slots: dice.between(3, 6), opening, acts };
+  const slots = dice.between(3, 10);
+  return { seed: options.seed, slots, firstStartMs: dice.between(50, 300), opening, acts };
 }
 
 /** A few more experiments like those of an act, for when its kill missed what it was aimed at. */
@@ -194,6 +200,8 @@ function sweepOf(
 function pointOf(dice: World, n: number, isVictim: boolean): Point {
   const doze = dice.chance(0.2) ? dice.between(1, 6) / 10 : 0;
   if (!isVictim) return { doze, n, victim: null };
-  const moment = dice.pick<VictimMoment>(['early', 'running', 'service down']);
-  return { doze: ENDLESS_SECONDS, n, victim: { moment, delayMs: dice.between(0, 600) } };
+  const moment = dice.pick<VictimMoment>(['early', 'running', 'service down', 'racing']);
+  const victim = { moment, delayMs: dice.between(0, 600) };
+  if (moment !== 'racing') return { doze: ENDLESS_SECONDS, n, victim };
+  return { doze: Math.max(doze, 0.1), n, victim: { moment, delayMs: Math.max(doze, 0.1) * 1_000 } };
 }

@@ -72,6 +72,10 @@ export async function runChaos(
   const kills: Kill[] = [];
   const reader = new StatusReader(stage);
   try {
+    stage.serve.spawn();
+    await sleep(plan.firstStartMs);
+    await stage.serve.kill();
+    say(`kill 0, ${plan.firstStartMs} ms after the first start in an empty directory`);
     await stage.serve.start();
     stage.killer.start();
     reader.start();

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { supervisorOf } from './attempts.ts';
+import { processesBelow } from './checks/remains.ts';
 import { jobIdOf, type Ledger } from './ledger.ts';
 import { readLines } from './lines.ts';
 import type { VictimMoment } from './plan.ts';
@@ -100,12 +101,14 @@ export class SupervisorKiller {
   #kill({ jobId, moment }: Victim): void {
     const pid = supervisorOf(this.#from.serve.dataDir, jobId);
     if (pid === null || !this.#waiting.delete(jobId)) return;
-    try {
-      process.kill(pid, 'SIGKILL');
-    } catch {
+    // Its number may be another's by now.
+    const isThere = processesBelow(this.#from.serve.dataDir).some((each) => each.pid === pid);
+    if (!isThere && moment === 'racing') return;
+    if (!isThere) {
       this.#from.ledger.broken.push(`the supervisor of ${jobId} was gone before it was killed`);
       return;
     }
+    process.kill(pid, 'SIGKILL');
     this.#killed.push({ jobId, moment, serviceWasUp: this.#from.serve.isUp });
   }
 }

@@ -1,7 +1,7 @@
 import type { AttemptOnDisk } from '../attempts.ts';
 import { jobIdOf } from '../ledger.ts';
 import type { Line } from '../lines.ts';
-import type { Point } from '../plan.ts';
+import { ENDLESS_SECONDS, type Point } from '../plan.ts';
 import type { Stage } from '../stage.ts';
 import { type Check, check } from './check.ts';
 import type { Evidence, JobRow } from './evidence.ts';
@@ -18,9 +18,10 @@ interface Case {
 export function checkRuns(stage: Pick<Stage, 'ledger' | 'killer'>, evidence: Evidence): Check[] {
   const killed = new Set(stage.killer.killed.map(({ jobId }) => jobId));
   const cases = casesOf(stage, evidence);
-  const runs = cases.runs.filter(({ job }) => !killed.has(job.id));
-  const victims = cases.runs.filter(({ job }) => killed.has(job.id));
-  const planned = cases.runs.filter(({ point }) => point.victim !== null).length;
+  const victims = cases.runs.filter((each) => killed.has(each.job.id) && !hadEnded(each));
+  const runs = cases.runs.filter((each) => !victims.includes(each));
+  const planned = cases.runs.filter(({ point }) => point.doze === ENDLESS_SECONDS).length;
+  const endless = victims.filter(({ point }) => point.doze === ENDLESS_SECONDS).length;
   return [
     check(
       'each script ran exactly once and succeeded',
@@ -38,6 +39,11 @@ export function checkRuns(stage: Pick<Stage, 'ledger' | 'killer'>, evidence: Evi
     ),
     check('nothing ran that is no job', `${evidence.lines.length} lines`, cases.strangers),
   ];
+}
+
+// Its supervisor had written the exit status down when it was killed.
+function hadEnded({ attempts }: Case): boolean {
+  return attempts[0]?.exitCode === 0;
 }
 
 function casesOf({ ledger }: Pick<Stage, 'ledger'>, evidence: Evidence) {

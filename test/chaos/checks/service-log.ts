@@ -16,12 +16,14 @@ export function checkServiceLog({ serve, home }: Pick<Stage, 'serve' | 'home'>):
   const text = readFileSync(join(serve.dataDir, 'logs', 'service.log'), 'utf8');
   const printed = readFileSync(join(home, 'serve.log'), 'utf8');
   const lines = text.split('\n').filter((each) => each !== '');
+  const unreadable = lines.filter((each) => !line.safeParse(parseJson(each)).success);
   const wrong = [...lines.filter(tellsOfFailure), ...printed.split('\n').filter(isAlarm)];
+  // A kill may cut a line; more than a few would hide what this looks for.
+  if (unreadable.length * 20 > lines.length) wrong.push(`not understood: ${unreadable[0]}`);
   return check('the service logged no failure', `${lines.length} lines`, wrong);
 }
 
 function tellsOfFailure(text: string): boolean {
-  // A kill may cut the last line of a process.
   const parsed = line.safeParse(parseJson(text));
   if (!parsed.success) return false;
   const { level, message, status = 0 } = parsed.data;
