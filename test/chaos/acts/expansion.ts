@@ -10,7 +10,7 @@ const CHUNK = 200;
 export async function killInExpansion(stage: Stage, act: Act, sweep: Sweep): Promise<Kill> {
   const diffId = await plainLayer(stage);
   const chunks = Math.ceil(sweep.points.length / CHUNK);
-  const target = Math.floor(act.share * chunks);
+  const target = Math.max(Math.min(1, chunks - 1), Math.floor(act.share * chunks));
   let gone = false;
   const asked = submission(stage, sweep, diffId);
   // Sent while the service runs only for moments: by the time of an answer it could all be over.

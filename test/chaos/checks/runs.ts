@@ -30,7 +30,7 @@ export function checkRuns(stage: Pick<Stage, 'ledger' | 'killer'>, evidence: Evi
     ),
     check('a job whose supervisor was killed failed, with that cause', `${victims.length} jobs`, [
       ...victims.flatMap(failedAsKilled),
-      ...(planned === victims.length ? [] : [`${planned} were to be killed`]),
+      ...(planned === endless ? [] : [`${planned} were to be killed, ${endless} were`]),
     ]),
     check(
       'what was stopped is STOPPED',
