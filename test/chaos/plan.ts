@@ -153,9 +153,10 @@ function sizesOf(
   jobs: number,
   phases: readonly (Phase | 'opening')[],
 ): readonly number[] {
-  const weights = phases.map((phase) => {
+  const longest = phases.indexOf('expansion');
+  const weights = phases.map((phase, at) => {
     if (phase === 'stop') return 0;
-    return (phase === 'expansion' ? 20 : 1) * (0.75 + dice.next() / 2);
+    return (at === longest ? 2 * phases.length : 1) * (0.75 + dice.next() / 2);
   });
   const sum = weights.reduce((total, weight) => total + weight, 0);
   const sizes = weights.map((weight) =>
