@@ -156,7 +156,7 @@ function sizesOf(
   const longest = phases.indexOf('expansion');
   const weights = phases.map((phase, at) => {
     if (phase === 'stop') return 0;
-    return (at === longest ? 2 * phases.length : 1) * (0.75 + dice.next() / 2);
+    return (at === longest ? 3 * phases.length : 1) * (0.75 + dice.next() / 2);
   });
   const sum = weights.reduce((total, weight) => total + weight, 0);
   const sizes = weights.map((weight) =>
