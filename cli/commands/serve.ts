@@ -4,7 +4,13 @@ import { EXIT } from '../../shared/errors/catalog.ts';
 import { createClient } from '../lib/client.ts';
 import { announceStart, noteNewToken } from '../lib/connect.ts';
 import type { Context } from '../lib/context.ts';
-import { type FoundServe, findServe, seekServe, silentServe } from '../lib/serve-file.ts';
+import {
+  type FoundServe,
+  findServe,
+  isRunning,
+  seekServe,
+  silentServe,
+} from '../lib/serve-file.ts';
 import { startServe } from '../lib/start-serve.ts';
 import { alignColumns } from '../lib/table.ts';
 import { alreadyRuns, HANDED_ON, readServeFlags, refuseOtherFlags } from './serve-flags.ts';
@@ -86,22 +92,29 @@ async function end(
   dataDir: string,
   { pid, address, instance }: FoundServe,
 ): Promise<{ ended: boolean; message: string }> {
-  try {
-    process.kill(pid, 'SIGTERM');
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    if (code === 'EPERM')
-      return { ended: false, message: `Process ${pid} belongs to another user.` };
-    if (code !== 'ESRCH') throw error;
-  }
+  if (!terminate(pid)) return { ended: false, message: `Process ${pid} belongs to another user.` };
   const until = io.clock.now() + STOP_TIMEOUT_MS;
   while (io.clock.now() < until) {
     const still = await seekServe(dataDir, io.signal);
-    if (still.state === 'none' || still.serve.instance !== instance)
+    // It takes its word back first; the directory is free for the next one when the process has gone.
+    const isGone = still.state === 'none' || still.serve.instance !== instance;
+    if (isGone && !isRunning(pid))
       return { ended: true, message: `Ended the service at ${address}.` };
     await io.clock.sleep(100, io.signal);
   }
   return { ended: false, message: `Process ${pid} does not end; its log is ${dataDir}/serve.log.` };
+}
+
+// Asks the process to end; false when it is another user's.
+function terminate(pid: number): boolean {
+  try {
+    process.kill(pid, 'SIGTERM');
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'EPERM') return false;
+    if (code !== 'ESRCH') throw error;
+  }
+  return true;
 }
 
 async function status({ io, out, dataDir, json }: Context): Promise<number> {

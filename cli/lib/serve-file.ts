@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import * as z from 'zod';
@@ -65,7 +66,7 @@ export async function seekServe(dataDir: string, signal: AbortSignal): Promise<S
   if (written === null) return { state: 'none' };
   const address = written.address.replace(/\/+$/, '');
   const answer = await askInstance(address, signal);
-  if (answer === LATE ? !isAlive(written.pid) : answer !== written.instance) {
+  if (answer === LATE ? !isRunning(written.pid) : answer !== written.instance) {
     return { state: 'none' };
   }
   const tokenFile = resolve(dataDir, written.tokenFile);
@@ -113,13 +114,19 @@ async function askInstance(
   }
 }
 
-function isAlive(pid: number): boolean {
+/** Whether a process runs; one that has ended and that nobody has reaped, as in a container without an init, does not. */
+export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
   } catch (error) {
-    // Somebody else's process lives, too.
+    // Somebody else's process runs, too.
     return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+  try {
+    // proc(5): the state follows the name, which is in parentheses and may hold anything.
+    return !/\) Z[^)]*$/.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+  } catch {
+    return true; // no /proc here
   }
 }
 

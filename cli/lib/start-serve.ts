@@ -8,6 +8,8 @@ import { type FoundServe, type SoughtServe, seekServe, silentServe } from './ser
 /** How long a started service may take to listen. */
 const START_TIMEOUT_MS = 30_000;
 const POLL_MS = 50;
+/** After so long without a winner who lost the race tries again: it may have met a service that was ending. */
+const RACE_MS = 500;
 /** A service that nobody asked for ends by itself after so long without a live job. */
 const DETACHED_IDLE_MINUTES = 30;
 
@@ -29,7 +31,8 @@ export interface StartedServe extends FoundServe {
 
 /**
  * Starts a detached `serve` of the data directory and waits until it answers. When another one was faster, that one
- * is found. Throws DATA_DIR_UNUSABLE, NO_SERVICE with the end of its log.
+ * is found; when another one was about to end, it is started again. Throws DATA_DIR_UNUSABLE, NO_SERVICE with the end of
+ * its log.
  */
 export async function startServe(
   io: Io,
@@ -38,23 +41,41 @@ export async function startServe(
 ): Promise<StartedServe> {
   const logPath = join(dataDir, 'serve.log');
   const hadToken = await hasToken(dataDir, flags);
-  const child = await spawnServe(io, dataDir, flags);
-  let exit: number | null = null;
-  child.once('exit', (status) => {
-    exit = status ?? -1;
-  });
+  let started = await launch(io, dataDir, flags);
   const until = io.clock.now() + START_TIMEOUT_MS;
   for (;;) {
     const sought = await seekServe(dataDir, io.signal);
     if (sought.state === 'answers') {
       const { serve } = sought;
-      return { ...serve, newToken: !hadToken && serve.pid === child.pid ? serve.token : null };
+      return { ...serve, newToken: !hadToken && serve.pid === started.pid ? serve.token : null };
     }
-    // Status 0 before it listened: it lost the race for the directory, the winner is about to listen.
-    if (exit !== null && exit !== 0) throw await startFailed(logPath, `ended with status ${exit}`);
     if (io.clock.now() > until) throw await tooLate(sought, logPath);
+    if (await hasLost(started, io.clock.now(), logPath)) started = await launch(io, dataDir, flags);
     await io.clock.sleep(POLL_MS, io.signal);
   }
+}
+
+/** A process that was started, and how it ended. */
+interface Launched {
+  readonly pid: number | undefined;
+  ended(): { readonly status: number; readonly at: number } | null;
+}
+
+// Status 0 before it listened: it lost the race for the directory. The winner is about to listen, or was about to end.
+async function hasLost(started: Launched, now: number, logPath: string): Promise<boolean> {
+  const ended = started.ended();
+  if (ended === null) return false;
+  if (ended.status !== 0) throw await startFailed(logPath, `ended with status ${ended.status}`);
+  return now - ended.at > RACE_MS;
+}
+
+async function launch(io: Io, dataDir: string, flags: StartFlags): Promise<Launched> {
+  const child = await spawnServe(io, dataDir, flags);
+  let ended: ReturnType<Launched['ended']> = null;
+  child.once('exit', (status) => {
+    ended = { status: status ?? -1, at: io.clock.now() };
+  });
+  return { pid: child.pid, ended: () => ended };
 }
 
 async function tooLate(sought: SoughtServe, logPath: string): Promise<AppError> {

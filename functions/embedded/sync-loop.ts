@@ -16,9 +16,13 @@ export interface SyncLoop {
   turnedAt(): number;
 }
 
-/** Syncs a lane each second and at once after a hint; `freed` is called when jobs moved. */
+/**
+ * Syncs a lane at once, for what ended while no service ran, then each second and at once after a hint; `freed` is called when
+ * jobs moved. A service that is killed again and again within its first second still learns what its jobs did.
+ */
 export function createSyncLoop(deps: CoreDeps, lane: string, freed: () => void): SyncLoop {
   let early = new AbortController();
+  early.abort();
   let fullAt = 0;
   let since = 0;
   let turnedAt = deps.clock.now();

@@ -12,6 +12,7 @@ import {
   type Key,
   type Listed,
   type Page,
+  type Patience,
   StaleVersion,
   type Store,
   type Stored,
@@ -32,7 +33,7 @@ import { readShape } from './sqlite-migrations.ts';
 import { type BoundSql, countSql, listSql } from './sqlite-queries.ts';
 import { type Row, rowOf } from './sqlite-rows.ts';
 import { SHAPE, TABLES } from './sqlite-schema.ts';
-import { takeTurn } from './sqlite-turn.ts';
+import { TurnLine, takeTurn } from './sqlite-turn.ts';
 import { SqliteWriter } from './sqlite-writer.ts';
 
 /** A store in a file, shared by any number of processes of one machine. */
@@ -67,6 +68,7 @@ class FileStore implements SqliteStore {
   readonly #clock: Clock;
   readonly #path: string;
   readonly #readOnly: boolean;
+  readonly #line: TurnLine;
   readonly #statements = new Map<string, StatementSync>();
   readonly #writers = new Map<Collection, SqliteWriter>();
   #yieldedAt = performance.now();
@@ -76,6 +78,7 @@ class FileStore implements SqliteStore {
     this.#clock = options.clock;
     this.#path = options.path;
     this.#readOnly = options.readOnly === true;
+    this.#line = new TurnLine(options.clock);
   }
 
   async get<C extends Collection>(keys: readonly Key<C>[]): Promise<(Stored<C> | undefined)[]> {
@@ -84,11 +87,12 @@ class FileStore implements SqliteStore {
     return await this.#turn(() => inSnapshot(this.#db, () => asked.map((key) => this.#read(key))));
   }
 
-  async commit(writes: readonly Write[]): Promise<void> {
+  async commit(writes: readonly Write[], patience: Patience = 'wait'): Promise<void> {
     checkWrites(writes);
     if (writes.length === 0) return;
     const prepared = writes.map((write) => ({ write, row: preparedRow(write) }));
-    await this.#turn(() => inTransaction(this.#db, () => this.#write(prepared)));
+    const attempt = () => inTransaction(this.#db, () => this.#write(prepared));
+    await this.#run(this.#line.take(attempt, patience));
   }
 
   async list<Q extends QueryName>(
@@ -172,9 +176,13 @@ class FileStore implements SqliteStore {
     return writer;
   }
 
-  async #turn<T>(attempt: () => T): Promise<T> {
+  #turn<T>(attempt: () => T): Promise<T> {
+    return this.#run(takeTurn(this.#clock, attempt));
+  }
+
+  async #run<T>(turn: Promise<T>): Promise<T> {
     try {
-      const result = await takeTurn(this.#clock, attempt);
+      const result = await turn;
       await this.#letOthersRun();
       return result;
     } catch (error) {

@@ -1,7 +1,9 @@
-import { readFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, type TestContext, test, vi } from 'vitest';
+import { isRunning } from '../../../../cli/lib/serve-file.ts';
 import type { ServeOptions } from '../../../../functions/embedded.ts';
 import { AppError } from '../../../../shared/errors/app-error.ts';
 import { type CliOptions, createTestCli } from '../../../doubles/cli.ts';
@@ -264,6 +266,25 @@ describe('serve in the background', { timeout: 30_000 }, () => {
     t.expect(both.map(({ status }) => status)).toEqual([0, 0]);
     const [first, second] = both.map(({ stdout }) => JSON.parse(stdout));
     t.expect(first).toEqual(second);
+  });
+
+  test('one that meets a service about to end is started again when that has gone', async (t) => {
+    const { run, home } = await setUp(t);
+    const dataDir = join(home, '.caliban');
+    await mkdir(dataDir);
+    await writeFile(join(dataDir, 'lock'), '');
+    const starting = run(['serve', '--detach']);
+    await vi.waitUntil(() => existsSync(join(dataDir, 'lost')), { timeout: 20_000 });
+    await rm(join(dataDir, 'lock'));
+    t.expect(await starting).toMatchObject({ status: 0 });
+  });
+
+  test('is told as ended when its process has gone, so that another can start', async (t) => {
+    const { run } = await setUp(t);
+    await run(['serve', '--detach'], { env: { FAKE_SERVE: 'lingers' } });
+    const { pid } = JSON.parse((await run(['serve', '--status', '--json'])).stdout);
+    t.expect((await run(['serve', '--stop'])).status).toBe(0);
+    t.expect(isRunning(pid)).toBe(false);
   });
 
   test('one that cannot start is told with the end of its log', async (t) => {
