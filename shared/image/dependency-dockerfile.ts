@@ -97,7 +97,7 @@ function pythonStep(python: string | null): string {
     `chmod 0777 /usr/app ${HOME}`,
     `command -v python3 >/dev/null || ${complain('the base image has no python3')}`,
     ...(python === null ? [] : pythonCheck(runWord(python))),
-    `python3 -m venv --without-pip --system-site-packages ${VENV} || ${complain('the python3 of the base image cannot make virtual environments')}`,
+    `python3 -m venv --without-pip --system-site-packages ${VENV} || ${complain('the base image has a python3 that cannot make virtual environments')}`,
   ]);
 }
 

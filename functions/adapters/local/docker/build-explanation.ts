@@ -78,9 +78,11 @@ export function explainImageBuildLog(log: string, reference: string): BuildFailu
   const lines = saidIn(log);
   const lack = lines.findLast((line) => line.startsWith('caliban: '));
   if (lack !== undefined) {
-    const words = lack.slice('caliban: '.length).replace('the base image', `${reference}`);
-    const known = BASE_LACKS.find(({ pattern }) => pattern.test(words));
-    return failure(`The base image ${words}.`, known);
+    const known = BASE_LACKS.find(({ pattern }) => pattern.test(lack));
+    return failure(
+      `${lack.replace('caliban: the base image', `The base image ${reference}`)}.`,
+      known,
+    );
   }
   const text = lines.join('\n');
   const known = KNOWN.find(({ pattern }) => pattern.test(text));

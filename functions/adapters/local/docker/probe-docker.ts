@@ -23,11 +23,14 @@ export async function probeDocker(options: {
   readonly findCli: FindDockerCli;
   readonly resolveBase: ResolveBase;
   readonly baseImages: BaseImages | null;
+  /** How long the engine may take to answer. Default 3 s. */
+  readonly answerMs?: number;
 }): Promise<DockerProbe> {
+  const { answerMs = ANSWER_TIMEOUT_MS } = options;
   try {
-    const version = await within(ANSWER_TIMEOUT_MS, options.engine.version());
+    const version = await within(answerMs, options.engine.version());
     if (version === null) {
-      return unusable(`The Docker engine does not answer within ${ANSWER_TIMEOUT_MS / 1000} s.`);
+      return unusable(`The Docker engine does not answer within ${answerMs / 1000} s.`);
     }
     const { ApiVersion: apiVersion, Version: release } = version;
     if (!isRecent(apiVersion)) {
