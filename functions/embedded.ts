@@ -25,7 +25,7 @@ import { createProcessWatch } from './embedded/process-watch.ts';
 import { systemClock, systemRandom, VERSION } from './embedded/runtime.ts';
 import { serveUntilEnd } from './embedded/serve-until-end.ts';
 import { openServiceLog } from './embedded/service-log.ts';
-import type { BuildSettings, JobLimits } from './embedded/settings.ts';
+import { type BuildSettings, checkCaBundle, type JobLimits } from './embedded/settings.ts';
 import { createSyncLoop } from './embedded/sync-loop.ts';
 import type { Log } from './ports/runtime.ts';
 
@@ -72,6 +72,7 @@ export interface RunningServe {
  */
 export async function runServe(options: ServeOptions): Promise<RunningServe> {
   refuseOpenBind(options.host, options.token);
+  await checkCaBundle(options.builds);
   const dir = await makeDataDir(options.dataDir);
   const lock = acquireServeLock(dir.lock);
   const ending = new AbortController();

@@ -14,6 +14,7 @@ export interface DataDir {
   readonly platform: string;
   readonly docker: string;
   readonly builds: string;
+  readonly images: string;
   readonly log: string;
 }
 
@@ -29,6 +30,7 @@ export function dataDirAt(path: string): DataDir {
     platform: join(path, 'process'),
     docker: join(path, 'docker'),
     builds: join(path, 'builds'),
+    images: join(path, 'images'),
     log: join(path, 'logs', 'service.log'),
   };
 }

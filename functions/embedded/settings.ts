@@ -17,16 +17,15 @@ export interface JobLimits {
   readonly memoryBytes: number | null;
 }
 
-/** The bytes of the certificate bundle; null when none is set. Throws AppError SERVE_REFUSED for what is no PEM file. */
-export async function readCaBundle({ caBundle }: BuildSettings): Promise<Uint8Array | null> {
-  if (caBundle === null) return null;
+/** Refuses a certificate bundle that is no PEM file, before anything is built with it. Throws AppError SERVE_REFUSED. */
+export async function checkCaBundle({ caBundle }: BuildSettings): Promise<void> {
+  if (caBundle === null) return;
   const bytes = await readFile(caBundle).catch((cause: unknown) => {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw badBundle(`cannot be read: ${reason}`, caBundle, cause);
   });
   if (!bytes.includes('-----BEGIN CERTIFICATE-----'))
     throw badBundle('holds no certificate', caBundle);
-  return bytes;
 }
 
 function badBundle(what: string, path: string, cause?: unknown): AppError {

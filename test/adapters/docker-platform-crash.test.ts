@@ -12,6 +12,7 @@ import {
 import { START_GRACE_MS } from '../../functions/adapters/local/docker/container-step.ts';
 import { eventually, terminal, wholeLog } from '../contract/platform.ts';
 import { type EngineProxy, openEngineProxy } from '../doubles/engine-proxy.ts';
+import { SILENT_LOG } from '../doubles/logs.ts';
 import { TEST_BASE_IMAGE } from '../fixtures/docker-image.ts';
 import {
   type Cleanup,
@@ -30,7 +31,6 @@ import { hasPart } from '../fixtures/require.ts';
 import { systemClock } from '../fixtures/system-clock.ts';
 
 const HOST = fileURLToPath(new URL('../fixtures/docker-host.ts', import.meta.url));
-const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined };
 const SCRIPT = 'echo begin; sleep 0.4; echo end';
 
 /** Where a service is killed: before the engine gets a request, or when it has answered and the service does not know yet. */
@@ -213,7 +213,7 @@ describe.runIf(hasPart('docker'))('a Docker platform that is opened again', () =
       Labels: containerLabels(await serviceIdOf(one), await scriptJob('orphan', '')),
     });
     const warnings: unknown[] = [];
-    const log = { ...SILENT, warn: (fields: unknown) => void warnings.push(fields) };
+    const log = { ...SILENT_LOG, warn: (fields: unknown) => void warnings.push(fields) };
     const platform = await openIn(one, onTestFinished, { log, pollMs: 20 });
     await platform.submit(await scriptJob('same', 'echo mine'));
     const end = await terminal({ ...waiter, platform }, 'same');
