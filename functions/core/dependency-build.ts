@@ -113,6 +113,14 @@ async function followBuild(
     : { kind: 'prepared', plan: { ...of.plan, ready: true } };
 }
 
+// Not its message: what a build prints may be anybody's secret. The submission has it.
+function tellFinished(deps: CoreDeps, build: BuildDoc, submissionId: string): void {
+  const { id, attempt, state, startedAt, finishedAt } = build;
+  const ms = (finishedAt ?? startedAt) - startedAt;
+  deps.log.info({ build: id, attempt, state, ms, submissionId }, 'build finished');
+  deps.meters.observe('caliban_build_duration_seconds', { state }, ms / 1_000);
+}
+
 function finishedBuild(build: BuildDoc, progress: BuildProgress, now: number): BuildDoc {
   if (progress.state !== 'failed') return { ...build, state: 'ready', finishedAt: now };
   const { message, hint, retryable } = progress;

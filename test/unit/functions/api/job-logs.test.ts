@@ -188,7 +188,10 @@ test('a platform that does not answer breaks the stream, is logged, and frees it
     const reader = streamReader(await bench.send(`${path}?follow=true`), bench.clock);
     await expect(reader.next()).rejects.toThrow('engine gone');
   }
-  expect(bench.logged.filter(({ level }) => level === 'warn').length).toBeGreaterThan(
-    LIMITS.followers,
+  const broken = bench.logged.filter(({ level }) => level === 'warn');
+  expect(broken.length).toBeGreaterThan(LIMITS.followers);
+  const streams = bench.logged.filter(({ fields }) => fields['path'] === path);
+  expect(broken.map(({ fields }) => fields['requestId'])).toEqual(
+    streams.map(({ fields }) => fields['requestId']),
   );
 });
