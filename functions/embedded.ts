@@ -4,6 +4,7 @@ import { openSqliteStore } from './adapters/local/sqlite/sqlite-store.ts';
 import { createWakeQueue } from './adapters/local/wake-queue.ts';
 import { createOutboxLoop } from './consumers/outbox-loop.ts';
 import type { CoreDeps, LaneSetting } from './core/deps.ts';
+import { freeClaims } from './core/free-claims.ts';
 import { freeLeases } from './core/lane.ts';
 import { type Closers, createClosers } from './embedded/closers.ts';
 import { type DataDir, keepToken, makeDataDir } from './embedded/data-dir.ts';
@@ -81,8 +82,9 @@ async function start({ options, dir, ending, closers }: Start): Promise<RunningS
   const signals = createLaneSignals(systemClock, ending.signal);
   const hooks: Hooks = { wake: () => undefined, hint: () => undefined };
   const { deps, layers } = await openDeps({ dir, closers, log, lane, signals, hooks });
-  // The lock says that whoever held a lease is gone.
+  // The lock says that whoever held a lease or a claim is gone, and processes are made by nobody else.
   await freeLeases(deps, lane);
+  await freeClaims(deps, lane.id);
   const instance = systemRandom.id();
   const outbox = createOutboxLoop(deps, instance, createHandler(deps, signals, ending.signal));
   hooks.wake = outbox.wake;
