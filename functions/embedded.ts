@@ -5,6 +5,7 @@ import { openSqliteStore, type SqliteStore } from './adapters/local/sqlite/sqlit
 import { createWakeQueue } from './adapters/local/wake-queue.ts';
 import { createOutboxLoop } from './consumers/outbox-loop.ts';
 import type { CoreDeps, LaneSetting } from './core/deps.ts';
+import { freeClaims } from './core/free-claims.ts';
 import { freeLeases } from './core/lane.ts';
 import { type Closers, createClosers } from './embedded/closers.ts';
 import { type DataDir, keepToken, makeDataDir } from './embedded/data-dir.ts';
@@ -115,8 +116,9 @@ async function start({ options, dir, ending, closers }: Start): Promise<RunningS
     signals,
     hooks,
   });
-  // The lock says that whoever held a lease is gone.
+  // The lock says that whoever held a lease or a claim is gone, and nobody else makes jobs on this machine's platform.
   await freeLeases(deps, lane);
+  await freeClaims(deps, lane.id);
   const instance = systemRandom.id();
   const outbox = createOutboxLoop(deps, instance, createHandler(deps, signals, ending.signal));
   hooks.wake = outbox.wake;

@@ -99,6 +99,7 @@ async function packSource(ctx: Context, request: CloudRequest, packer: Packer) {
   return packer.pack({
     contextDir,
     cacheDir: join(ctx.dataDir, 'cache', 'pack'),
+    dataDir: ctx.dataDir,
     module,
     mode,
     extraDirs,

@@ -38,6 +38,9 @@ export interface CoreDeps {
   /** Experiments of one chunk, for new submissions: at most LIMITS.chunkExperiments. */
   readonly chunkSize: number;
   readonly configs: ConfigCache;
-  /** Waits inside a drainer's slice: `ms`, or less when there may be something to do on the lane. */
+  /**
+   * Waits inside long work for a lane: `ms`, or less when there may be something to do on it. Rejects when the host ends, also for
+   * 0 ms: such work must not outlive it, and its message comes again.
+   */
   waitOnLane(lane: string, ms: number): Promise<void>;
 }

@@ -62,8 +62,9 @@ async function runSlice(deps: CoreDeps, slice: Slice): Promise<void> {
   while (deps.clock.now() < endAt && (await keepLease(deps, lease))) {
     const step = await drainStep(deps, slice);
     if (step.kind === 'end') return;
-    if (step.kind === 'wait')
-      await deps.waitOnLane(laneId, Math.max(1, Math.min(step.ms, endAt - deps.clock.now())));
+    // Also between two batches: a lane with places for all would keep an ending host from its end.
+    const ms = step.kind === 'wait' ? Math.max(1, Math.min(step.ms, endAt - deps.clock.now())) : 0;
+    await deps.waitOnLane(laneId, ms);
   }
 }
 

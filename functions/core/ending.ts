@@ -83,6 +83,8 @@ export async function endSubmission(deps: CoreDeps, submissionId: string): Promi
     const end = page.items.at(-1);
     if (page.next === undefined || end === undefined) break;
     last = end.value.index;
+    // Of a million jobs a pass takes minutes: it must not keep an ending host from its end.
+    await deps.waitOnLane(submission.lane, 0);
   }
   if (live === 0 && (await closeEnded(deps, submissionId))) return;
   const again = deps.clock.now() + deps.timing.stopRepeatMs;

@@ -15,20 +15,22 @@ const { values } = parseArgs({
     keep: { type: 'boolean', default: false },
   },
 });
+const { seed, jobs, kills, supervisors } = values;
+const again = `Again: npm run chaos -- --seed ${seed} --jobs ${jobs} --kills ${kills} --supervisors ${supervisors}`;
 const options = {
-  seed: Number(values.seed),
-  jobs: Number(values.jobs),
-  kills: Number(values.kills),
-  supervisors: Number(values.supervisors),
+  seed: Number(seed),
+  jobs: Number(jobs),
+  kills: Number(kills),
+  supervisors: Number(supervisors),
 };
-const report = await runChaos(options, (line) => console.log(line));
-console.log(reportText(report));
-if (isSound(report) && !values.keep) forgetRun(report);
-else console.log(`The data is in ${report.home}.`);
-if (!isSound(report)) {
-  const { seed, jobs, kills, supervisors } = options;
-  console.log(
-    `Again: npm run chaos -- --seed ${seed} --jobs ${jobs} --kills ${kills} --supervisors ${supervisors}`,
-  );
+try {
+  const report = await runChaos(options, (line) => console.log(line));
+  console.log(reportText(report));
+  if (isSound(report) && !values.keep) forgetRun(report);
+  else console.log(`The data is in ${report.home}.`);
+  if (!isSound(report)) throw new Error('a promise was broken');
+} catch (error) {
+  console.log(error instanceof Error ? error.stack : error);
+  console.log(again);
+  process.exitCode = 1;
 }
-process.exitCode = isSound(report) ? 0 : 1;

@@ -57,9 +57,9 @@ export class SupervisorKiller {
     this.#isStorm = false;
   }
 
-  /** Kills those that wait for a moment without a service. */
+  /** No service runs: kills whoever is ready, and does not end by itself. */
   async whileDown(): Promise<void> {
-    for (const victim of this.#ready()) if (victim.moment === 'service down') this.#kill(victim);
+    for (const victim of this.#ready()) if (victim.moment !== 'racing') this.#kill(victim);
   }
 
   async #run(): Promise<void> {
