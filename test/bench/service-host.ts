@@ -1,0 +1,37 @@
+import { once } from 'node:events';
+import { runServe } from '../../functions/embedded.ts';
+import { watchLoopDelay } from './loop-delay.ts';
+
+// The service of a bench, in a process of its own: `service-host.ts DATA_DIR SLOTS TOKEN`; without words, a process that does
+// nothing, whose stalls are the machine's. Tells its parent how it is when asked, and ends when the parent goes.
+const [dataDir, slots, token] = process.argv.slice(2);
+const ending = new AbortController();
+const delay = watchLoopDelay();
+process.once('disconnect', () => ending.abort());
+const serve =
+  dataDir === undefined
+    ? null
+    : await runServe({
+        dataDir,
+        host: '127.0.0.1',
+        port: 0,
+        platform: 'process',
+        slots: Number(slots),
+        idleMinutes: null,
+        token: token ?? null,
+        signal: ending.signal,
+      });
+process.on('message', () => {
+  const { user, system } = process.cpuUsage();
+  const { rss, heapUsed, external } = process.memoryUsage();
+  process.send?.({
+    stalls: delay.take(),
+    cpuMs: (user + system) / 1_000,
+    rss,
+    heapUsed,
+    external,
+    maxRss: process.resourceUsage().maxRSS * 1_024,
+  });
+});
+process.send?.({ address: serve?.address ?? '' });
+await (serve?.closed ?? once(process, 'disconnect'));
