@@ -139,6 +139,7 @@ async function openDeps(from: {
     ...coreDeps(store, lane, log),
     layers: parts.layers,
     builder: parts.builder,
+    registry: null,
     platforms: new Map([['process', parts.platform]]),
     queue: createWakeQueue(() => hooks.wake()),
     waitOnLane: signals.wait,

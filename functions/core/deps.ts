@@ -4,6 +4,7 @@ import type { ImageBuilder } from '../ports/image-builder.ts';
 import type { LayerStore } from '../ports/layer-store.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { Queue } from '../ports/queue.ts';
+import type { Registry } from '../ports/registry.ts';
 import type { Clock, Log, Random } from '../ports/runtime.ts';
 import type { Store } from '../ports/store.ts';
 import type { ConfigCache } from './config-cache.ts';
@@ -22,6 +23,8 @@ export interface CoreDeps {
   readonly queue: Queue;
   readonly layers: LayerStore;
   readonly builder: ImageBuilder;
+  /** Null where jobs run without images. */
+  readonly registry: Registry | null;
   readonly platforms: ReadonlyMap<PlatformKind, Platform>;
   /** Lanes of this service; the first of a platform is its default. */
   readonly lanes: readonly LaneSetting[];

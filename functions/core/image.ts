@@ -1,25 +1,26 @@
-import { isAppError } from '../../shared/errors/app-error.ts';
-import {
-  type BuildDoc,
-  type RunTarget,
-  SCHEMA_VERSION,
-  type SubmissionDoc,
-} from '../ports/documents.ts';
-import type { BuildProgress } from '../ports/image-builder.ts';
-import { put, type Stored } from '../ports/store.ts';
+import { AppError, isAppError } from '../../shared/errors/app-error.ts';
+import type { RunTarget, SubmissionDoc } from '../ports/documents.ts';
+import type { DependencyPlan } from '../ports/image-builder.ts';
+import type { Registry } from '../ports/registry.ts';
+import { put } from '../ports/store.ts';
+import { prepareDependencies, sentence } from './dependency-build.ts';
 import type { CoreDeps } from './deps.ts';
 import { requestEnding } from './ending.ts';
 import { commitAndPublish } from './outbox.ts';
-import { getOne, getSubmission } from './records.ts';
+import { getSubmission } from './records.ts';
 import { retryStale } from './retry-stale.ts';
 import { layersOf } from './submission-spec.ts';
 
-/** Tries of a build for the submissions that wait for it; attempts are numbered on, in rounds of as many. */
-const BUILD_ATTEMPTS = 3;
+/** What jobs run in, and the build it came from. */
+interface Ready {
+  readonly kind: 'ready';
+  readonly run: RunTarget;
+  readonly buildId: string | null;
+}
 
 /** Where the image step of a submission stands. */
 type Outcome =
-  | { readonly kind: 'ready'; readonly venvKey: string | null }
+  | Ready
   | { readonly kind: 'wait' }
   | { readonly kind: 'failed'; readonly message: string };
 
@@ -33,7 +34,7 @@ export async function prepareImage(deps: CoreDeps, submissionId: string): Promis
   if (submission.imageState !== 'waiting' || submission.ending !== 'none') return;
   const outcome = await look(deps, submission);
   if (outcome.kind === 'ready') {
-    await markReady(deps, submissionId, outcome.venvKey);
+    await markReady(deps, submissionId, outcome);
   } else if (outcome.kind === 'failed') {
     await requestEnding(deps, submissionId, {
       state: 'FAILED',
@@ -47,13 +48,58 @@ export async function prepareImage(deps: CoreDeps, submissionId: string): Promis
 
 async function look(deps: CoreDeps, submission: SubmissionDoc): Promise<Outcome> {
   try {
-    return (await lookAtLayers(deps, submission)) ?? (await lookAtDependencies(deps, submission));
+    if (submission.image !== null) return await lookAtGiven(deps, submission.image);
+    const unready = await lookAtLayers(deps, submission);
+    if (unready !== undefined) return unready;
+    const dependencies = await prepareDependencies(deps, submission);
+    return dependencies.kind === 'prepared'
+      ? await readyWith(deps, submission, dependencies.plan)
+      : dependencies;
   } catch (error) {
-    // What the builder says of these dependencies is final; anything else is tried again with the message.
+    // What builder and registry say of these inputs is final; anything else is tried again with the message.
     if (!isAppError(error) || error.code === 'UNAVAILABLE' || error.code === 'STORE_BUSY')
       throw error;
     return { kind: 'failed', message: sentence(error.message, error.hint ?? null) };
   }
+}
+
+async function lookAtGiven(deps: CoreDeps, reference: string): Promise<Outcome> {
+  const found = await registryOf(deps).resolve(reference);
+  switch (found.state) {
+    case 'found':
+      return { kind: 'ready', run: { kind: 'image', digest: found.digest }, buildId: null };
+    case 'pending':
+      return { kind: 'wait' };
+    case 'absent':
+      return { kind: 'failed', message: sentence(found.message, found.hint) };
+  }
+}
+
+/** What jobs run in, once the dependencies are there: the run image on top of their image, or a workspace. */
+async function readyWith(
+  deps: CoreDeps,
+  submission: SubmissionDoc,
+  prepared: DependencyPlan | null,
+): Promise<Outcome> {
+  const { codeLayers, command } = submission;
+  const buildId = prepared?.key ?? null;
+  if (prepared === null || prepared.image === null) {
+    return {
+      kind: 'ready',
+      run: { kind: 'workspace', venvKey: buildId, layers: codeLayers },
+      buildId,
+    };
+  }
+  const image = { base: prepared.image, layers: codeLayers, entrypoint: command };
+  const { digest } = await registryOf(deps).append(image);
+  return { kind: 'ready', run: { kind: 'image', digest }, buildId };
+}
+
+function registryOf({ registry }: CoreDeps): Registry {
+  if (registry !== null) return registry;
+  throw new AppError('PLATFORM_UNSUPPORTED', 'This service runs jobs without images.', {
+    hint: 'Leave out --image_tag, or use a service whose platform runs containers.',
+  });
 }
 
 async function lookAtLayers(
@@ -75,123 +121,20 @@ async function lookAtLayers(
   return states.every((found) => found.state === 'verified') ? undefined : { kind: 'wait' };
 }
 
-async function lookAtDependencies(deps: CoreDeps, submission: SubmissionDoc): Promise<Outcome> {
-  const plan = await deps.builder.plan(submission.dependencies);
-  if (plan === null) return { kind: 'ready', venvKey: null };
-  if (plan.ready) return { kind: 'ready', venvKey: plan.key };
-  return retryStale(async () => {
-    const build = await getOne(deps, 'builds', plan.key);
-    // It may have become ready since we asked; only if it is still not there it is gone.
-    if (build?.value.state === 'ready' && (await isReady(deps, submission)))
-      return { kind: 'ready', venvKey: plan.key };
-    if (
-      build === undefined ||
-      build.value.state === 'ready' ||
-      failedBefore(build.value, submission)
-    ) {
-      const attempt = firstOfNextRound(build?.value.attempt ?? 0);
-      return startBuild(deps, { key: plan.key, submission, before: build, attempt });
-    }
-    if (build.value.state === 'failed') return failedOutcome(build.value);
-    return followBuild(deps, build, submission);
-  });
-}
-
-async function isReady(deps: CoreDeps, submission: SubmissionDoc): Promise<boolean> {
-  return (await deps.builder.plan(submission.dependencies))?.ready === true;
-}
-
-function firstOfNextRound(attempt: number): number {
-  return Math.ceil(attempt / BUILD_ATTEMPTS) * BUILD_ATTEMPTS + 1;
-}
-
-// A build that failed for an earlier submission says nothing about now: packages appear, networks come back.
-function failedBefore(build: BuildDoc, submission: SubmissionDoc): boolean {
-  return build.state === 'failed' && (build.finishedAt ?? 0) < submission.acceptedAt;
-}
-
-async function startBuild(
-  deps: CoreDeps,
-  start: {
-    readonly key: string;
-    readonly submission: SubmissionDoc;
-    readonly before: Stored<'builds'> | undefined;
-    readonly attempt: number;
-  },
-): Promise<Outcome> {
-  const { key, submission, before, attempt } = start;
-  const build: BuildDoc = {
-    schemaVersion: SCHEMA_VERSION,
-    id: key,
-    state: 'building',
-    attempt,
-    dependencies: submission.dependencies,
-    startedAt: deps.clock.now(),
-    finishedAt: null,
-    error: null,
-  };
-  await deps.store.commit([
-    put(
-      { collection: 'builds', id: key },
-      build,
-      before === undefined ? 'absent' : { version: before.version },
-    ),
-  ]);
-  await deps.builder.start({ key, attempt, dependencies: submission.dependencies });
-  deps.log.info({ build: key, attempt, submissionId: submission.id }, 'build started');
-  return { kind: 'wait' };
-}
-
-async function followBuild(
-  deps: CoreDeps,
-  build: Stored<'builds'>,
-  submission: SubmissionDoc,
-): Promise<Outcome> {
-  const { id: key, attempt, dependencies } = build.value;
-  const progress = await deps.builder.poll(key, attempt);
-  if (progress.state === 'building') return { kind: 'wait' };
-  if (progress.state === 'absent') {
-    await deps.builder.start({ key, attempt, dependencies });
-    return { kind: 'wait' };
-  }
-  if (progress.state === 'failed' && progress.retryable && attempt % BUILD_ATTEMPTS !== 0) {
-    return startBuild(deps, { key, submission, before: build, attempt: attempt + 1 });
-  }
-  const finished = finishedBuild(build.value, progress, deps.clock.now());
-  await deps.store.commit([put(build.key, finished, { version: build.version })]);
-  return finished.state === 'failed' ? failedOutcome(finished) : { kind: 'ready', venvKey: key };
-}
-
-function finishedBuild(build: BuildDoc, progress: BuildProgress, now: number): BuildDoc {
-  if (progress.state !== 'failed') return { ...build, state: 'ready', finishedAt: now };
-  const { message, hint, retryable } = progress;
-  return { ...build, state: 'failed', finishedAt: now, error: { message, hint, retryable } };
-}
-
-function failedOutcome(build: BuildDoc): Outcome {
-  const { message, hint } = build.error ?? { message: 'The build failed.', hint: null };
-  return { kind: 'failed', message: sentence(message, hint) };
-}
-
-function sentence(message: string, hint: string | null): string {
-  return hint === null ? message : `${message} ${hint}`;
-}
-
 async function markReady(
   deps: CoreDeps,
   submissionId: string,
-  venvKey: string | null,
+  { run, buildId }: Ready,
 ): Promise<void> {
   await retryStale(async () => {
     const stored = await getSubmission(deps, submissionId);
     const submission = stored.value;
     if (submission.imageState !== 'waiting' || submission.ending !== 'none') return;
-    const run: RunTarget = { kind: 'workspace', venvKey, layers: submission.codeLayers };
     const ready: SubmissionDoc = {
       ...submission,
       imageState: 'ready',
       run,
-      buildId: venvKey,
+      buildId,
       openLane: submission.lane,
     };
     await commitAndPublish(

@@ -5,6 +5,7 @@ import { shellLine } from '../../shared/text/shell-quote.ts';
 import type { Principal } from '../ports/authenticator.ts';
 import type { LayerState } from '../ports/layer-store.ts';
 import { resolveGroupForWrite } from './accept.ts';
+import { requestOf } from './dependency-build.ts';
 import type { CoreDeps } from './deps.ts';
 import { labelsOf } from './platform-job.ts';
 import { getOne } from './records.ts';
@@ -57,7 +58,7 @@ async function planImage(
       message: `Prepares ${what}, unless they are known here: their bytes are not uploaded yet.`,
     };
   }
-  const plan = await deps.builder.plan(dependencies);
+  const plan = await deps.builder.plan(requestOf(spec));
   if (plan === null) return { action: 'none', message: 'There are no dependencies to prepare.' };
   if (plan.ready) return { action: 'cached', message: `Dependencies are prepared (${plan.key}).` };
   const build = await getOne(deps, 'builds', plan.key);

@@ -43,6 +43,7 @@ export async function openOffline(dataDir: string): Promise<OfflineService | nul
       log: SILENT,
       environment: {},
     }),
+    registry: null,
     platforms: new Map([['process', platform]]),
     queue: createWakeQueue(() => undefined),
     waitOnLane: async () => undefined,

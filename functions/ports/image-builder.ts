@@ -11,6 +11,19 @@ export interface DependencySpec {
   readonly requirements: string | null;
 }
 
+/** What to prepare, and the mode it is for: the service's own base images may differ by it. */
+export interface DependencyRequest extends DependencySpec {
+  readonly mode: 'cpu' | 'gpu';
+}
+
+/** What dependencies make, and whether that is there. */
+export interface DependencyPlan {
+  readonly key: string;
+  readonly ready: boolean;
+  /** Reference of the dependency image once it is ready; null: no image, a virtualenv with this key. */
+  readonly image: string | null;
+}
+
 /** Where a build stands. `key` of a success names what was made (image digest or virtualenv key). */
 export type BuildProgress =
   | { readonly state: 'absent' }
@@ -27,16 +40,14 @@ export type BuildProgress =
 export interface ImageBuilder {
   /**
    * The key of what these dependencies make (base resolved now), and whether that is there already.
-   * `null`: nothing to prepare. Throws AppError BUILD_FAILED, PYTHON_MISSING, PLATFORM_UNSUPPORTED.
+   * `null`: nothing to prepare, and no image either. Throws AppError BUILD_FAILED, PYTHON_MISSING, PLATFORM_UNSUPPORTED.
    */
-  plan(
-    dependencies: DependencySpec,
-  ): Promise<{ readonly key: string; readonly ready: boolean } | null>;
+  plan(dependencies: DependencyRequest): Promise<DependencyPlan | null>;
   /** Starts the build of a key; idempotent for (key, attempt), also after a crash. */
   start(build: {
     readonly key: string;
     readonly attempt: number;
-    readonly dependencies: DependencySpec;
+    readonly dependencies: DependencyRequest;
   }): Promise<void>;
   /** Where the attempt stands; `absent` after a crash that lost it. */
   poll(key: string, attempt: number): Promise<BuildProgress>;

@@ -33,7 +33,7 @@ describe.runIf(hasPart('python'))('virtualenvs', { timeout: 120_000 }, () => {
     await once(host, 'exit');
     await writeFile(join(builder.venvDir(key), 'stale'), '');
     expect(await builder.poll(key, 1)).toEqual({ state: 'absent' });
-    expect(await builder.plan(good)).toEqual({ key, ready: false });
+    expect(await builder.plan(good)).toEqual({ key, ready: false, image: null });
     await builder.start({ key, attempt: 1, dependencies: good });
     expect(await settled({ builder, pass }, key, 1)).toEqual({ state: 'ready' });
     expect(await exists(join(builder.venvDir(key), 'stale'))).toBe(false);

@@ -34,6 +34,7 @@ const deps: CoreDeps = {
     cancel: async () => undefined,
     readLog: async () => ({ text: '', next: 0 }),
   },
+  registry: null,
   platforms: new Map(),
   lanes: [{ id: 'lane', platform: 'process', policy: { ratePerMinute: null, maxActive: 1 } }],
   defaultPlatform: 'process',

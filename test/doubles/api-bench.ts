@@ -180,6 +180,7 @@ function benchDeps(parts: {
   return {
     store: createMemoryStore({ clock }),
     queue,
+    registry: null,
     platforms: new Map([['process', platform]]),
     lanes: [{ id: LANE, platform: 'process', policy: { ratePerMinute: null, maxActive: 1_000 } }],
     defaultPlatform: 'process',

@@ -69,6 +69,7 @@ export function coreDeps(
     layers,
     platform,
     builder: createScriptedBuilder(),
+    registry: null,
     platforms: new Map([[platform.kind, platform]]),
     lanes: [{ id: LANE, platform: platform.kind, policy: aPolicy(changes.policy) }],
     defaultPlatform: platform.kind,

@@ -134,6 +134,7 @@ export class SimService {
       },
       layers: VERIFIED_LAYERS,
       builder: this.builderFor(worker),
+      registry: null,
       platforms: new Map([[this.platform.options.kind, this.platform.portFor(worker)]]),
       lanes: [this.lane],
       defaultPlatform: this.lane.platform,
@@ -193,6 +194,7 @@ export class SimService {
             ? null
             : {
                 key,
+                image: null,
                 ready:
                   (this.builds.get(key)?.readyAt ?? Number.POSITIVE_INFINITY) <= this.world.now(),
               };

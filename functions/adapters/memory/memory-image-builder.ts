@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { BuildProgress, DependencySpec, ImageBuilder } from '../../ports/image-builder.ts';
+import type { BuildProgress, DependencyRequest, ImageBuilder } from '../../ports/image-builder.ts';
 
 /** How the pretended builder behaves. Nothing happens between polls. */
 export interface MemoryImageBuilderOptions {
@@ -7,7 +7,7 @@ export interface MemoryImageBuilderOptions {
   readonly polls: number;
   /** How an attempt fails, or null when it succeeds. Default: all succeed. */
   readonly failure?: (
-    dependencies: DependencySpec,
+    dependencies: DependencyRequest,
     attempt: number,
   ) => {
     readonly message: string;
@@ -18,7 +18,7 @@ export interface MemoryImageBuilderOptions {
 
 interface MemoryBuild {
   readonly attempt: number;
-  readonly dependencies: DependencySpec;
+  readonly dependencies: DependencyRequest;
   pollsLeft: number;
   cancelled: boolean;
 }
@@ -41,7 +41,7 @@ export function createMemoryImageBuilder(options: MemoryImageBuilderOptions): Im
     plan: async (dependencies) => {
       if (dependencies.requirements === null) return null;
       const key = createHash('sha256').update(JSON.stringify(dependencies)).digest('hex');
-      return { key, ready: ready.has(key) };
+      return { key, ready: ready.has(key), image: null };
     },
     start: async ({ key, attempt, dependencies }) => {
       const earlier = builds.get(key);

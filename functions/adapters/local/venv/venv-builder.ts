@@ -68,7 +68,8 @@ export function createVenvBuilder(options: VenvBuilderOptions): VenvBuilder {
     venvDir,
     plan: async (dependencies) => {
       const wanted = await wantedVenv(dependencies, options);
-      return wanted === null ? null : { key: wanted.key, ready: await isReady(wanted.key) };
+      if (wanted === null) return null;
+      return { key: wanted.key, ready: await isReady(wanted.key), image: null };
     },
     start: async ({ key, attempt, dependencies }) => {
       const ready = await isReady(key);

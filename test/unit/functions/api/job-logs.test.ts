@@ -39,12 +39,12 @@ test('a job that has not started has printed nothing, and its log begins later',
   expect,
 }) => {
   const bench = createApiBench({ output: () => 'hello\n' });
-  bench.builder.onPlan = async () => ({ key: 'deps', ready: false });
+  bench.builder.onPlan = async () => ({ key: 'deps', ready: false, image: null });
   bench.builder.poll = async () => ({ state: 'building' });
   const path = await aJob(bench);
   const before = await bench.send(path);
   expect([before.status, await before.text(), before.headers.get(CURSOR)]).toEqual([200, '', '']);
-  bench.builder.onPlan = async () => ({ key: 'deps', ready: true });
+  bench.builder.onPlan = async () => ({ key: 'deps', ready: true, image: null });
   await bench.later();
   expect(await (await bench.send(path)).text()).toBe('hello\n');
 });
@@ -117,7 +117,7 @@ test('a followed log of a job that failed before it started ends at once, empty'
   expect,
 }) => {
   const bench = createApiBench();
-  bench.builder.onPlan = async () => ({ key: 'deps', ready: false });
+  bench.builder.onPlan = async () => ({ key: 'deps', ready: false, image: null });
   bench.builder.poll = async () => ({
     state: 'failed',
     message: 'No.',

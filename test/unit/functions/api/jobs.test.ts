@@ -118,7 +118,7 @@ test('who submitted to a colleague’s group may stop that job', async ({ expect
 
 test('a build is shown with its log, from a place on', async ({ expect }) => {
   const bench = createApiBench();
-  bench.builder.onPlan = async () => ({ key: 'deps-1', ready: false });
+  bench.builder.onPlan = async () => ({ key: 'deps-1', ready: false, image: null });
   bench.builder.log = 'collecting torch\ninstalled\n';
   await bench.submit(sweepSpec(), 'k');
   await bench.work();

@@ -98,7 +98,7 @@ test('a submission whose dependencies cannot be prepared says why, and is over',
   expect,
 }) => {
   const bench = createApiBench();
-  bench.builder.onPlan = async () => ({ key: 'deps-1', ready: false });
+  bench.builder.onPlan = async () => ({ key: 'deps-1', ready: false, image: null });
   bench.builder.poll = async () => ({
     state: 'failed',
     message: 'No matching distribution for torhc.',
@@ -176,12 +176,12 @@ test('a plan says of the environment what is known', async ({ expect }) => {
   expect(before.image.message).toContain('requirements.txt');
   expect(before.image.message).toContain('not uploaded yet');
   bench.layers.addVerified(dependencies.layer);
-  bench.builder.onPlan = async () => ({ key: 'key-1', ready: false });
+  bench.builder.onPlan = async () => ({ key: 'key-1', ready: false, image: null });
   expect((await plan()).image).toEqual({
     action: 'build',
     message: 'Prepares requirements.txt (key-1).',
   });
-  bench.builder.onPlan = async () => ({ key: 'key-1', ready: true });
+  bench.builder.onPlan = async () => ({ key: 'key-1', ready: true, image: null });
   expect((await plan()).image.action).toBe('cached');
 });
 
