@@ -22,16 +22,11 @@ export async function countsOf(deps: CountsDeps, scope: CountsScope): Promise<Co
   if (stored !== undefined && isFresh(deps, stored.value)) return stored.value;
   const counts = await recount(deps, scope, id);
   try {
-    await deps.store.commit([
-      put(
-        { collection: 'counts', id },
-        counts,
-        stored === undefined ? 'absent' : { version: stored.version },
-      ),
-    ]);
+    const expect = stored === undefined ? 'absent' : { version: stored.version };
+    await deps.store.commit([put({ collection: 'counts', id }, counts, expect)], 'now-or-never');
     return counts;
   } catch (error) {
-    // A read never fails behind writes: what was counted is true, only kept by nobody.
+    // A read never waits behind writes: what was counted is true, only kept by nobody.
     if (isAppError(error, 'STORE_BUSY')) return { ...counts, settled: false };
     if (!(error instanceof StaleVersion)) throw error;
     const winner = (await getOne(deps, 'counts', id))?.value;

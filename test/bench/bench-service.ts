@@ -13,7 +13,7 @@ const TOKEN = 'token-of-a-bench-0123456789';
 
 const vitalsSchema = z.object({
   /** Of the event loop, since it was asked last (ms). */
-  stalls: z.array(z.number()),
+  stalls: z.array(z.object({ ms: z.number(), cpuMs: z.number() })),
   cpuMs: z.number(),
   rss: z.number(),
   heapUsed: z.number(),

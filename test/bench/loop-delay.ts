@@ -1,7 +1,13 @@
+/** One time that the event loop stood still (ms): by the clock, and what of it this thread computed. The rest it waited for the disk, or for its turn on a busy machine. */
+export interface Stall {
+  readonly ms: number;
+  readonly cpuMs: number;
+}
+
 /** How late the event loop is. */
 export interface LoopDelay {
-  /** Stalls over 10 ms since the last call, in ms. */
-  take(): number[];
+  /** Stalls over 10 ms since the last call. */
+  take(): Stall[];
 }
 
 const EVERY_MS = 5;
@@ -9,13 +15,17 @@ const WORTH_TELLING_MS = 10;
 
 /** Watches how much later than asked a timer comes: what stands still longer, makes every request wait so long. */
 export function watchLoopDelay(): LoopDelay {
-  let stalls: number[] = [];
+  let stalls: Stall[] = [];
   let last = performance.now();
+  let used = process.threadCpuUsage();
   setInterval(() => {
     const now = performance.now();
-    const late = now - last - EVERY_MS;
+    const ms = now - last - EVERY_MS;
     last = now;
-    if (late > WORTH_TELLING_MS) stalls.push(late);
+    const before = used;
+    used = process.threadCpuUsage();
+    const cpuMs = (used.user - before.user + used.system - before.system) / 1_000;
+    if (ms > WORTH_TELLING_MS) stalls.push({ ms, cpuMs });
   }, EVERY_MS).unref();
   return {
     take() {

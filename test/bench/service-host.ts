@@ -1,13 +1,14 @@
 import { once } from 'node:events';
-import { runServe } from '../../functions/embedded.ts';
 import { watchLoopDelay } from './loop-delay.ts';
 
-// The service of a bench, in a process of its own: `service-host.ts DATA_DIR SLOTS TOKEN`; without words, a process that does
-// nothing, whose stalls are the machine's. Tells its parent how it is when asked, and ends when the parent goes.
+// The service of a bench as it is built, in a process of its own: `service-host.ts DATA_DIR SLOTS TOKEN`; without words, a process
+// that does nothing, whose stalls are the machine's. Tells its parent how it is when asked, and ends when the parent goes.
+const BUILT = new URL('../../dist/functions/embedded.js', import.meta.url).href;
 const [dataDir, slots, token] = process.argv.slice(2);
 const ending = new AbortController();
 const delay = watchLoopDelay();
 process.once('disconnect', () => ending.abort());
+const { runServe }: typeof import('../../functions/embedded.ts') = await import(BUILT);
 const serve =
   dataDir === undefined
     ? null

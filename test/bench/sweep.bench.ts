@@ -77,14 +77,18 @@ async function until(met: () => Promise<boolean>): Promise<void> {
 }
 
 function show({ name, vitals, idle, waits, ...phase }: Phase): void {
-  const worst = Math.max(0, ...vitals.stalls);
-  const noise = Math.max(0, ...idle.stalls);
-  const over = vitals.stalls.filter((stall) => stall > 100).length;
+  const worst = vitals.stalls.toSorted((a, b) => b.ms - a.ms)[0] ?? { ms: 0, cpuMs: 0 };
+  const busiest = Math.max(0, ...vitals.stalls.map(({ cpuMs }) => cpuMs));
+  const over = vitals.stalls.filter((stall) => stall.ms > 100).length;
+  const noise = Math.max(0, ...idle.stalls.map((stall) => stall.ms));
   report({
     what: `longest event-loop stall while ${jobs.toLocaleString('en')} jobs are ${name} (\`sweep\`)`,
-    ratio: worst / 100,
+    ratio: worst.ms / 100,
     target: '≤ 1 (100 ms)',
-    measured: `${ms(worst)}, ${over} over 100 ms, in ${ms(phase.ms)}; ${readers} readers wait ${ms(quantile(waits, 0.5))}, 99 % up to ${ms(quantile(waits, 0.99))}`,
+    measured: [
+      `${ms(worst.ms)} (at most ${ms(busiest)} of computing), ${over} over 100 ms, in ${ms(phase.ms)}`,
+      `${readers} readers wait ${ms(quantile(waits, 0.5))}, 99 % up to ${ms(quantile(waits, 0.99))}`,
+    ].join('; '),
     baseline: `100 ms; a process that does nothing meanwhile: ${ms(noise)}`,
   });
 }
