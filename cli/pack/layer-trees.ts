@@ -102,7 +102,13 @@ function entriesOf(walked: Walked): TreeEntry[] {
       directories.add(dir);
   };
   for (const path of walked.directories) add(path);
-  for (const { from } of [...walked.files, ...walked.links]) add(posix.dirname(from));
+  // Files come folder by folder.
+  let last = '';
+  for (const { from } of [...walked.files, ...walked.links]) {
+    const folder = posix.dirname(from);
+    if (folder !== last) add(folder);
+    last = folder;
+  }
   return inTarOrder([
     ...[...directories].map(
       (path): TreeEntry => ({ kind: 'directory', path: `${APP_DIR}/${path}` }),

@@ -127,14 +127,6 @@ function finishedBuild(build: BuildDoc, progress: BuildProgress, now: number): B
   return { ...build, state: 'failed', finishedAt: now, error: { message, hint, retryable } };
 }
 
-// Not its message: what a build prints may be anybody's secret. The submission has it.
-function tellFinished(deps: CoreDeps, build: BuildDoc, submissionId: string): void {
-  const { id, attempt, state, startedAt, finishedAt } = build;
-  const ms = (finishedAt ?? startedAt) - startedAt;
-  deps.log.info({ build: id, attempt, state, ms, submissionId }, 'build finished');
-  deps.meters.observe('caliban_build_duration_seconds', { state }, ms / 1_000);
-}
-
 function failedBuild(build: BuildDoc): Dependencies {
   const { message, hint } = build.error ?? { message: 'The build failed.', hint: null };
   return { kind: 'failed', message: sentence(message, hint) };

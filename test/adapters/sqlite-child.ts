@@ -59,6 +59,26 @@ async function commitForever(store: SqliteStore): Promise<never> {
   }
 }
 
+/** Six at once: each commits the same number to ten documents of its own, again and again, saying `WHO NUMBER` once it is durable. */
+async function commitTogether(store: SqliteStore): Promise<void> {
+  const six = ['a', 'b', 'c', 'd', 'e', 'f'];
+  await Promise.all(
+    six.map(async (who) => {
+      for (let index = 1; ; index++) {
+        await store.commit(
+          Array.from({ length: 10 }, (_, i) =>
+            put(
+              { collection: 'jobs', id: `${who}${i}` },
+              aDocument('jobs', { index, groupId: who }),
+            ),
+          ),
+        );
+        process.stdout.write(`${who} ${index}\n`);
+      }
+    }),
+  );
+}
+
 async function wins(store: SqliteStore, writes: readonly Write[]): Promise<boolean> {
   try {
     await store.commit(writes);
@@ -79,6 +99,7 @@ if (task === 'lock') {
   if (task === 'increment') process.stdout.write(await increment(store, Number(count)));
   else if (task === 'claim') process.stdout.write(await claim(store));
   else if (task === 'commit-forever') await commitForever(store);
+  else if (task === 'commit-together') await commitTogether(store);
   else if (task === 'open') process.stdout.write('opened\n');
   store.close();
 }

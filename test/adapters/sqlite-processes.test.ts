@@ -83,6 +83,27 @@ describe('several processes on one database', () => {
     }
   });
 
+  test('of commits that share an fsync a kill leaves whole ones too, and all they said were durable', async (t) => {
+    const path = join(aDirectory(t), 'service.db');
+    for (let round = 0; round < 3; round++) {
+      const child = startChild('commit-together', path);
+      const said: string[] = [];
+      for (let i = 0; i < 30 + 17 * round; i++) said.push(await child.line());
+      said.push(...(await child.kill()));
+      const store = await openSqliteStore({ path, clock });
+      for (const who of ['a', 'b', 'c', 'd', 'e', 'f']) {
+        const { items } = await store.list('jobsOfGroup', { groupId: who }, { limit: 500 });
+        const durable = said.filter((line) => line.startsWith(who)).map((line) => line.slice(2));
+        t.expect(items).toHaveLength(10);
+        t.expect(new Set(items.map(({ value }) => value.index)).size).toBe(1);
+        t.expect(new Set(items.map(({ changedAt }) => changedAt)).size).toBe(1);
+        t.expect(items[0]?.value.index).toBeGreaterThanOrEqual(Math.max(0, ...durable.map(Number)));
+      }
+      store.close();
+      change(path, 'DELETE FROM "jobs"; DELETE FROM "jobs_facets"');
+    }
+  });
+
   test('a full disk ends a commit with a clear error and leaves whole ones', async (t) => {
     const path = join(aDirectory(t), 'service.db');
     const { stdout, stderr } = await runChildOnSmallDisk(500, 'commit-forever', path);
@@ -150,6 +171,13 @@ describe('while another process keeps the write lock', () => {
     t.expect(await store.count('recentJobs', {})).toBe(1);
   });
 });
+
+/** Changes a database behind the store's back. */
+function change(path: string, sql: string): void {
+  const db = new DatabaseSync(path);
+  db.exec(sql);
+  db.close();
+}
 
 async function lockedStore(t: Pick<TestContext, 'onTestFinished'>) {
   const path = join(aDirectory(t), 'service.db');

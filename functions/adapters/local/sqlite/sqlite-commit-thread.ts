@@ -1,0 +1,99 @@
+import { Worker } from 'node:worker_threads';
+import type { Collection } from '../../../ports/documents.ts';
+import type { WireAnswer, WireCommit, WireOutcome } from './sqlite-commit-program.ts';
+import { COMMIT_PROGRAM, type CommitThreadData } from './sqlite-commit-program.ts';
+import { SHAPE, TABLES } from './sqlite-schema.ts';
+import { BUSY_TIMEOUT_MS } from './sqlite-turn.ts';
+import { type WriteSql, writeSql } from './sqlite-write-sql.ts';
+
+/** The database has the shape of another version: nothing was written. */
+export class Reshaped extends Error {
+  override readonly name = 'Reshaped';
+}
+
+/** What SQLite threw in the thread, with its result code. */
+class CommitFailed extends Error {
+  override readonly name = 'CommitFailed';
+  readonly errcode: number;
+
+  constructor(message: string, errcode: number) {
+    super(message);
+    this.errcode = errcode;
+  }
+}
+
+/**
+ * Commits in a thread of its own: neither the fsync of a commit nor the copying of the log into the database, which SQLite does in
+ * a commit now and then, makes the event loop wait. Started with the first commit.
+ */
+export class CommitThread {
+  readonly #path: string;
+  readonly #closed = new Int32Array(new SharedArrayBuffer(4));
+  #thread: Worker | undefined;
+  #answer: ((answer: WireAnswer) => void) | undefined;
+  #isClosed = false;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /**
+   * Makes commits in one transaction and resolves once it is durable; one group at a time. Rejects with an error of SQLite or with
+   * {@link Reshaped} when nothing of any of them was written.
+   */
+  async commit(commits: readonly WireCommit[]): Promise<readonly WireOutcome[]> {
+    if (this.#isClosed) throw new Error('the database is closed');
+    this.#thread ??= this.#start();
+    const answered = new Promise<WireAnswer>((resolve) => {
+      this.#answer = resolve;
+    });
+    this.#thread.ref();
+    this.#thread.postMessage(commits);
+    const answer = await answered;
+    if (answer.kind === 'done') return answer.outcomes;
+    if (answer.kind === 'reshaped') throw new Reshaped();
+    const { message, errcode } = answer;
+    throw errcode === null ? new Error(message) : new CommitFailed(message, errcode);
+  }
+
+  /** Waits for the group that is being written, at most so long (ms), and closes the thread's part of the database. */
+  close(waitMs: number): void {
+    this.#isClosed = true;
+    if (this.#thread === undefined) return;
+    this.#thread.postMessage('close');
+    Atomics.wait(this.#closed, 0, 0, waitMs);
+    this.#thread = undefined;
+  }
+
+  #start(): Worker {
+    const workerData: CommitThreadData = {
+      path: this.#path,
+      busyTimeoutMs: BUSY_TIMEOUT_MS,
+      pragmas: PRAGMAS,
+      shape: SHAPE,
+      sql: sqlOfAll(),
+      closed: this.#closed.buffer,
+    };
+    const thread = new Worker(COMMIT_PROGRAM, { eval: true, workerData });
+    const settle = (answer: WireAnswer): void => {
+      thread.unref();
+      this.#answer?.(answer);
+    };
+    thread.on('message', settle);
+    thread.on('error', (error) => {
+      this.#thread = undefined;
+      settle({ kind: 'failed', message: `the thread that commits ended: ${error}`, errcode: null });
+    });
+    return thread;
+  }
+}
+
+// FULL: a commit is on the disk when it resolves. The log is copied into the database each 32 MiB, and up to 64 MiB of it are kept
+// for reuse; 32 MiB of pages in memory.
+const PRAGMAS = `PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = ${8 * 1024};
+  PRAGMA journal_size_limit = ${64 * 1024 * 1024}; PRAGMA cache_size = -${32 * 1024}`;
+
+function sqlOfAll(): Record<string, WriteSql> {
+  const collections = Object.keys(TABLES) as Collection[];
+  return Object.fromEntries(collections.map((name) => [name, writeSql(name)]));
+}
