@@ -12,6 +12,8 @@ export interface DependencyImage {
   readonly python: string | null;
   /** Path of the requirements file below the context's directory of them; null: nothing to install. */
   readonly requirements: string | null;
+  /** Whether requirements name an index beside the usual one. */
+  readonly hasExtraIndex: boolean;
   /** Whether the build context has a bundle of certificate authorities. */
   readonly hasCaBundle: boolean;
   /** Tells the package index of the build secret from others, without its credentials; null: the usual index, no secret. */
@@ -60,7 +62,7 @@ export function dependencyDockerfile(image: DependencyImage): string {
     ...(image.hasCaBundle ? caSteps() : []),
     ...(image.apt.length === 0 ? [] : [aptStep(image)]),
     pythonStep(image.python),
-    ...(image.requirements === null ? [] : [requirementsStep(image.requirements, image.index)]),
+    ...(image.requirements === null ? [] : [requirementsStep(image.requirements, image)]),
     `ENV HOME=${HOME} PYTHONUNBUFFERED=1 VIRTUAL_ENV=${VENV} PATH=${VENV}/bin:$PATH`,
     'WORKDIR /usr/app',
     'USER 1000:1000',
@@ -113,13 +115,18 @@ function pythonCheck(wanted: string): string[] {
 }
 
 // uv is put where it belongs by one rename: several builds share the cache. A cache may serve bases that differ in their libc.
-function requirementsStep(requirements: string, index: string | null): string {
+function requirementsStep(
+  requirements: string,
+  { index, hasExtraIndex }: Pick<DependencyImage, 'index' | 'hasExtraIndex'>,
+): string {
   const { indexSecret } = BUILD_CONTEXT;
   const mounts = [
     `--mount=type=bind,source=${BUILD_CONTEXT.requirements},target=${OWN}/requirements`,
     `--mount=type=cache,id=caliban,target=${CACHE}`,
     ...(index === null ? [] : [`--mount=type=secret,id=${indexSecret},required=true`]),
   ];
+  // Several indexes mean what they mean to pip, for which requirements files are written. (Of one that refuses, uv then says nothing.)
+  const strategy = hasExtraIndex ? ' --index-strategy unsafe-best-match' : '';
   const useIndex = [
     `: index ${runWord(index ?? '')}`,
     `PIP_INDEX_URL=$(cat /run/secrets/${indexSecret})`,
@@ -133,8 +140,7 @@ function requirementsStep(requirements: string, index: string | null): string {
       `if [ ! -x "$uv/bin/uv" ]; then new=$(mktemp -d "$uv.XXXXXX"); PIP_USER=0 PIP_ROOT_USER_ACTION=ignore ${PYTHON} -m pip install --quiet --no-input --disable-pip-version-check --no-cache-dir --no-deps --target "$new" uv==${UV_VERSION}; mv -T "$new" "$uv" || rm -rf "$new"; fi`,
       'export NO_COLOR=1 UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1 UV_PYTHON_DOWNLOADS=never UV_NO_CONFIG=1',
       `export UV_CACHE_DIR=${CACHE}/uv-cache`,
-      // Several indexes mean what they mean to pip, for which requirements files are written.
-      `"$uv/bin/uv" pip install --python ${PYTHON} --index-strategy unsafe-best-match -r ${runWord(`${OWN}/requirements/${requirements}`)}`,
+      `"$uv/bin/uv" pip install --python ${PYTHON}${strategy} -r ${runWord(`${OWN}/requirements/${requirements}`)}`,
     ],
     mounts,
   );

@@ -25,6 +25,11 @@ export function namedPaths(text: string): readonly NamedPath[] {
   });
 }
 
+/** Whether a requirements file names an index beside the usual one. */
+export function namesExtraIndex(text: string): boolean {
+  return logicalLines(text).some((line) => line.startsWith('--extra-index-url'));
+}
+
 function localPackage(line: string): string | undefined {
   return !line.startsWith('-') && LOCAL_PACKAGE.test(line) ? line.split(/[\s;]/, 1)[0] : undefined;
 }

@@ -22,7 +22,7 @@ import {
 } from '../fixtures/docker-builder.ts';
 import { openPackageIndex } from '../fixtures/package-index.ts';
 import { temporaryDirectory } from '../fixtures/process-platform.ts';
-import { hasPart } from '../fixtures/require.ts';
+import { hasPart, TEST_BASE_IMAGE } from '../fixtures/require.ts';
 import { buildFixtureWheel } from '../fixtures/venv-builder.ts';
 
 const HOST = fileURLToPath(new URL('../fixtures/docker-builder-host.ts', import.meta.url));
@@ -37,7 +37,12 @@ describe.runIf(hasPart('docker'))('dependency images in Docker', { timeout: 120_
     onTestFinished,
   }) => {
     const { dir, parts, builder, pass } = await opened(onTestFinished);
-    const files = { 'req/all.txt': '-r one.txt\n', 'req/one.txt': 'six==1.17.0\n' };
+    // A path that a shell, or a Dockerfile, would read otherwise if it were not quoted.
+    const odd = `it's "\${HOME} $(touch /usr/app/pwned)'#`;
+    const files = {
+      [`${odd}/all.txt`]: '-r more/one.txt\n',
+      [`${odd}/more/one.txt`]: 'six==1.17.0\n',
+    };
     const request = { ...(await requestWith(dir, 'real', files)), apt: ['tree'], python: '3' };
     const { key, image } = await built({ builder, pass }, request);
     const engine = parts.engine.getImage(image);
@@ -49,9 +54,9 @@ describe.runIf(hasPart('docker'))('dependency images in Docker', { timeout: 120_
       Labels: { 'dev.caliban.kind': 'dependencies', 'dev.caliban.key': key },
     });
     const script =
-      'tree --version | cut -c1-4; python -c "import six; print(six.__version__)"; touch /usr/app/a ~/b; id -u; echo $HOME; ls /var/lib/apt/lists';
+      'tree --version | cut -c1-4; python -c "import six; print(six.__version__)"; touch /usr/app/a ~/b; ls /usr/app; id -u; echo $HOME; ls /var/lib/apt/lists';
     const command = ['sh', '-c', script];
-    const said = (user: string) => `tree\n1.17.0\n${user}\n/home/caliban\n`;
+    const said = (user: string) => `tree\n1.17.0\na\n${user}\n/home/caliban\n`;
     expect(await printedIn(parts, image, { command })).toBe(said('1000'));
     expect(await printedIn(parts, image, { user: '4321:4321', command })).toBe(said('4321'));
     const name = await printedIn(parts, image, { command: ['id', '-un'] });
@@ -96,7 +101,11 @@ describe.runIf(hasPart('docker'))('dependency images in Docker', { timeout: 120_
     onTestFinished(() => wrong.close());
     const again = await requestWith(dir, 'private-no', { 'r.txt': `${note}caliban-fixture\n#\n` });
     const refused = await ended({ builder: wrong, pass }, again);
-    expect(refused.progress).toMatchObject({ state: 'failed', retryable: false });
+    expect(refused.progress).toMatchObject({
+      state: 'failed',
+      hint: expect.stringContaining('index_url'),
+      retryable: false,
+    });
   });
 
   test('one more requirement repeats neither the steps before nor the downloads', async ({
@@ -157,9 +166,35 @@ describe.runIf(hasPart('docker'))('dependency images in Docker', { timeout: 120_
     while (index.waiting() > 0) await sleep(20); // until the engine has ended it too
     expect(await builder.poll(key, 1)).toEqual({ state: 'absent' });
     release();
+    await mkdir(join(dir, 'builds', 'lost.context'));
     await builder.start({ key, attempt: 1, dependencies: good });
     expect(await settled({ builder, pass }, key, 1)).toEqual({ state: 'ready' });
     expect(await readdir(join(dir, 'builds'))).toEqual([`${key}.log`]);
+  });
+
+  test('a cancelled build ends in the engine too', async ({ expect, onTestFinished }) => {
+    const { builder, good, index, pass } = await opened(onTestFinished);
+    const key = (await builder.plan(good))?.key ?? '';
+    index.hold();
+    await builder.start({ key, attempt: 1, dependencies: good });
+    while (index.waiting() === 0) await sleep(20);
+    await builder.cancel(key, 1);
+    while (index.waiting() > 0) await sleep(20);
+    expect(await settled({ builder, pass }, key, 1)).toMatchObject({
+      state: 'failed',
+      message: 'The build was cancelled.',
+      retryable: true,
+    });
+  });
+
+  test('an image that only has the tag is none of ours', async ({ expect, onTestFinished }) => {
+    const { parts, builder, good } = await opened(onTestFinished);
+    const { key, image } = { key: '', image: '', ...(await builder.plan(good)) };
+    onTestFinished(() => removeImages(parts, [image ?? '']));
+    const [repo = '', tag = ''] = (image ?? '').split(':');
+    await parts.engine.getImage(TEST_BASE_IMAGE).tag({ repo, tag });
+    expect(await builder.plan(good)).toMatchObject({ key, ready: false });
+    expect(await builder.poll(key, 1)).toEqual({ state: 'absent' });
   });
 
   test('one key is built once, however many start it', async ({ expect, onTestFinished }) => {

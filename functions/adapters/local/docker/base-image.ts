@@ -117,7 +117,11 @@ function baseUnknown(reference: string, { status, message }: EngineRefusal): App
       hint,
       context: { reference, status },
     });
-  if (status === 401 || status === 403 || /denied|unauthorized|authentication/i.test(message)) {
+  if (
+    status === 401 ||
+    status === 403 ||
+    /denied|unauthorized|authentication|auth credentials/i.test(message)
+  ) {
     return fail(
       `is not on this machine, and its registry refuses it: ${message}.`,
       `Check its name. If it is private: docker login, then docker pull ${reference} on the machine of the service (what is there is used as it is); or ${OTHER}`,

@@ -39,8 +39,18 @@ const KNOWN: readonly Known[] = [
   },
   {
     pattern:
-      /toomanyrequests|pull access denied|unauthorized|authentication required|\b401 Unauthorized|\b403 Forbidden/i,
-    hint: 'Log in with docker login on the machine of the service, or give the password in its index_url.',
+      /valid authentication credentials|\b(?:401|403) (?:Unauthorized|Forbidden|Error|Client Error)/,
+    hint: 'A package index refuses the service: check the user and the password in its index_url.',
+  },
+  {
+    pattern:
+      /toomanyrequests|pull access denied|unauthorized|authentication required|auth credentials/i,
+    hint: 'Log in to that registry with docker login, as the user of the service on its machine.',
+  },
+  {
+    pattern: /Cannot connect to the Docker daemon|error reading from server|code = Unavailable/,
+    hint: 'Docker was stopped during the build; start it.',
+    retryable: true,
   },
   {
     pattern: /no matching manifest for/,
@@ -60,6 +70,10 @@ const KNOWN: readonly Known[] = [
   {
     pattern: /does not satisfy Python/,
     hint: 'Ask for another version of the package, or for another Python.',
+  },
+  {
+    pattern: /No matching distribution found for uv==/,
+    hint: 'The index_url of the service must offer the package uv too: it installs the others.',
   },
   {
     pattern: /No solution found|No matching distribution found/,

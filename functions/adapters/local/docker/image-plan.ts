@@ -7,6 +7,7 @@ import {
   BUILD_CONTEXT,
   dependencyDockerfile,
 } from '../../../../shared/image/dependency-dockerfile.ts';
+import { namesExtraIndex } from '../../../../shared/image/requirement-lines.ts';
 import type { DependencyRequest } from '../../../ports/image-builder.ts';
 import type { BaseImage, ResolveBase } from './base-image.ts';
 import type { Engine } from './engine.ts';
@@ -61,6 +62,9 @@ export async function wantedImage(
     apt,
     python: choice.python,
     requirements,
+    hasExtraIndex: [...files.values()].some((bytes) =>
+      namesExtraIndex(new TextDecoder().decode(bytes)),
+    ),
     hasCaBundle: settings.caBundle !== null,
     index: settings.indexUrl === null ? null : indexName(settings.indexUrl),
   });

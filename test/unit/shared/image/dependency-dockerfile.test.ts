@@ -10,6 +10,7 @@ const PLAIN: DependencyImage = {
   apt: [],
   python: null,
   requirements: null,
+  hasExtraIndex: false,
   hasCaBundle: false,
   index: null,
 };
@@ -23,6 +24,7 @@ const GOLDENS: Readonly<Record<string, DependencyImage>> = {
     apt: ['libgl1', 'g++', 'git=1:2.39'],
     python: '3.12',
     requirements: "my project/it's.txt",
+    hasExtraIndex: true,
     hasCaBundle: true,
     index: '0123456789abcdef',
   },
@@ -43,6 +45,7 @@ describe('dependencyDockerfile', () => {
       { apt: ['git'] },
       { python: '3.11' },
       { requirements: 'other.txt' },
+      { hasExtraIndex: false },
       { hasCaBundle: false },
       { index: null },
       { index: 'other' },

@@ -1,5 +1,5 @@
 import { describe, test } from 'vitest';
-import { namedPaths } from '../../../../shared/image/requirement-lines.ts';
+import { namedPaths, namesExtraIndex } from '../../../../shared/image/requirement-lines.ts';
 
 const pathsOf = (text: string) => namedPaths(text).map(({ kind, path }) => `${kind} ${path}`);
 
@@ -62,4 +62,12 @@ describe('namedPaths', () => {
     ].join('\n');
     expect(namedPaths(text)).toEqual([]);
   });
+});
+
+test('an extra index is seen, one in place of the usual is none', ({ expect }) => {
+  expect(namesExtraIndex('six\n  --extra-index-url=https://packages.example/simple\n')).toBe(true);
+  expect(namesExtraIndex('--extra-index-url \\\n https://packages.example/simple\n')).toBe(true);
+  expect(
+    namesExtraIndex('--index-url https://packages.example/simple\n# --extra-index-url x'),
+  ).toBe(false);
 });

@@ -63,7 +63,12 @@ describe('createBaseResolver', () => {
     const refusals = [
       [404, 'manifest unknown: manifest unknown', 'nor in its registry', 'name and tag'],
       [403, 'denied: requested access to the resource is denied', 'refuses it', 'docker login'],
-      [500, 'Get "https://r/v2/": unauthorized', 'refuses it', 'docker login'],
+      [
+        500,
+        'Head "https://r/v2/x/manifests/1": no basic auth credentials',
+        'refuses it',
+        'docker login',
+      ],
       [500, 'dial tcp: lookup r: no such host', 'cannot be reached', 'network'],
     ] as const;
     for (const [status, message, what, hint] of refusals) {

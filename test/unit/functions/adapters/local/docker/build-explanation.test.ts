@@ -84,9 +84,15 @@ describe('explainImageBuildLog', () => {
     ],
     [
       'an index that refuses',
-      'error: Failed to fetch: http://packages.example/simple/x/\n  cause: HTTP status client error (401 Unauthorized) for url (http://packages.example/simple/x/)',
-      /401 Unauthorized/,
+      'error: No solution found when resolving dependencies\n  cause: Because x was not found in the package registry and you require x, we can conclude that your requirements are unsatisfiable.\n\nhint: An index URL (http://packages.example/simple) could not be queried due to a lack of valid authentication credentials (401 Unauthorized)',
+      /Because x was not found in the package registry/,
       /index_url/,
+    ],
+    [
+      'an index without the installer',
+      'ERROR: Could not find a version that satisfies the requirement uv==0.13.9 (from versions: none)\nERROR: No matching distribution found for uv==0.13.9',
+      /: No matching distribution found for uv==0\.13\.9$/,
+      /must offer the package uv/,
     ],
     [
       'an unknown apt package',
@@ -166,6 +172,10 @@ describe('explainImageBuildLog', () => {
       retryable: false,
     });
     expect(pull('dial tcp: lookup r: no such host')).toMatchObject({ retryable: true });
+    expect(pull('Cannot connect to the Docker daemon at unix:///x')).toMatchObject({
+      hint: expect.stringContaining('start it'),
+      retryable: true,
+    });
     expect(pull('no matching manifest for linux/arm64/v8')).toMatchObject({
       hint: expect.stringContaining('no variant for this machine'),
     });
