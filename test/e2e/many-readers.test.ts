@@ -7,13 +7,13 @@ import * as z from 'zod';
 import { type Machine, scratchMachine } from './built-cli.ts';
 
 const READERS = 20;
-const JOBS = 150;
+const JOBS = 100;
 const accepted = z.object({ id: z.string(), group: z.object({ id: z.string() }) });
 const submission = z.object({ done: z.boolean() });
 const serveFile = z.object({ address: z.string() });
 
 describe('many readers while a sweep drains', () => {
-  test('are all answered, and quickly', async (t) => {
+  test('are all answered', async (t) => {
     const { machine, service, paths, follow } = await aDrainingSweep(t);
     const end = new AbortController();
     const readers = Array.from({ length: READERS }, (_, at) =>
@@ -30,17 +30,20 @@ describe('many readers while a sweep drains', () => {
   });
 
   test('never wait behind a write, even one of another process that does not end', async (t) => {
-    const { machine, service, paths, follow } = await aDrainingSweep(t);
+    const { machine, service, group, paths, follow } = await aDrainingSweep(t);
     const other = new DatabaseSync(join(machine.home, 'data', 'service.db'), { timeout: 5_000 });
     t.onTestFinished(() => other.close());
     other.exec('BEGIN IMMEDIATE');
-    const begun = Date.now();
-    const reads = await Promise.all(paths.map((path) => read(service, path)));
-    const heldMs = Date.now() - begun;
-    other.exec('ROLLBACK');
+    let isWritten = false;
+    const writing = ask(service, `/v1/groups/${group}/stop`, '{}').then((answer) => {
+      isWritten = true;
+      return answer;
+    });
+    const reads = await Promise.all(paths.map((path) => ask(service, path)));
     t.expect(reads.map(({ status }) => status)).toEqual(paths.map(() => 200));
-    // A commit that cannot have its turn gives up after 10 s: what waited for one would take that long.
-    t.expect(heldMs).toBeLessThan(9_000);
+    t.expect(isWritten).toBe(false);
+    other.exec('ROLLBACK');
+    t.expect(await writing).toMatchObject({ status: 200 });
     await follow();
   });
 });
@@ -76,7 +79,7 @@ async function aDrainingSweep({ onTestFinished }: TestContext) {
     '/v1/service',
     '/readyz',
   ];
-  return { machine, service, paths, follow: () => untilDone(service, id) };
+  return { machine, service, group: group.id, paths, follow: () => untilDone(service, id) };
 }
 
 async function serviceOf(machine: Machine): Promise<Service> {
@@ -85,18 +88,19 @@ async function serviceOf(machine: Machine): Promise<Service> {
   return { address, token: (await readFile(join(data, 'token'), 'utf8')).trim() };
 }
 
-interface Read {
+interface Answered {
   readonly path: string;
   readonly status: number;
   readonly text: string;
   readonly ms: number;
 }
 
-async function read({ address, token }: Service, path: string): Promise<Read> {
+// With a body it is a POST.
+async function ask({ address, token }: Service, path: string, body?: string): Promise<Answered> {
   const startedAt = performance.now();
-  const answer = await fetch(`${address}${path}`, {
-    headers: { Authorization: `Bearer ${token}` },
-  });
+  const headers = { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' };
+  const init = body === undefined ? { headers } : { headers, method: 'POST', body };
+  const answer = await fetch(`${address}${path}`, init);
   const text = await answer.text();
   return { path, status: answer.status, text, ms: performance.now() - startedAt };
 }
@@ -105,12 +109,12 @@ async function readAgainAndAgain(
   service: Service,
   paths: readonly string[],
   signal: AbortSignal,
-): Promise<Read[]> {
-  const reads: Read[] = [];
+): Promise<Answered[]> {
+  const reads: Answered[] = [];
   while (!signal.aborted) {
     for (const path of paths) {
-      reads.push(await read(service, path));
-      await sleep(50);
+      reads.push(await ask(service, path));
+      await sleep(250);
     }
   }
   return reads;
@@ -123,7 +127,7 @@ function rotated<T>(items: readonly T[], by: number): readonly T[] {
 
 async function untilDone(service: Service, id: string): Promise<void> {
   for (let tries = 0; tries < 400; tries++) {
-    const { text } = await read(service, `/v1/submissions/${id}`);
+    const { text } = await ask(service, `/v1/submissions/${id}`);
     if (submission.parse(JSON.parse(text)).done) return;
     await sleep(200);
   }
