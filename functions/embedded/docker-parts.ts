@@ -15,11 +15,9 @@ import type { BuildSettings } from './settings.ts';
 export async function openDockerParts(request: PartsRequest): Promise<RunningParts> {
   const { dir, slots, builds, limits, log, layers, onChange } = request;
   const machine = await machineDocker();
+  const connect = async () => machine.engine;
   const registry = createEngineRegistry({
-    engine: machine.engine,
-    findCli: machine.findCli,
-    layers,
-    log,
+    ...{ layers, log, connect, clock: systemClock, findDocker: machine.findCli },
   });
   const builder = createDockerBuilder({
     ...machine,
@@ -34,8 +32,7 @@ export async function openDockerParts(request: PartsRequest): Promise<RunningPar
     readLayerFile: (diffId, path, maxBytes) => layers.readFile(diffId, path, maxBytes),
   });
   const platform = await openDockerPlatform({
-    ...{ dir: dir.docker, slots, limits, log, onChange, clock: systemClock },
-    connect: async () => machine.engine,
+    ...{ dir: dir.docker, slots, limits, log, onChange, connect, clock: systemClock },
   });
   return { builder, registry, platform };
 }

@@ -20,9 +20,10 @@ import {
   requestWith,
   testDockerBuilder,
 } from '../fixtures/docker-builder.ts';
+import { TEST_BASE_IMAGE } from '../fixtures/docker-image.ts';
 import { openPackageIndex } from '../fixtures/package-index.ts';
 import { temporaryDirectory } from '../fixtures/process-platform.ts';
-import { hasPart, TEST_BASE_IMAGE } from '../fixtures/require.ts';
+import { hasPart } from '../fixtures/require.ts';
 import { buildFixtureWheel } from '../fixtures/venv-builder.ts';
 
 const HOST = fileURLToPath(new URL('../fixtures/docker-builder-host.ts', import.meta.url));
