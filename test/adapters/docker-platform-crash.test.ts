@@ -101,7 +101,7 @@ describe.runIf(hasPart('docker'))('a Docker platform whose service is killed', (
     const starts = await countStarts(dir, onTestFinished);
     const ids = Array.from({ length: 60 }, (_, i) => `kill${i}`);
     const script = 'echo $CALIBAN_JOB_ID';
-    for (const afterMs of [0, 300, 900, 1500, 2500]) {
+    for (const afterMs of [0, 200, 500, 900, 1400]) {
       const host = startHost(dir, ['3', String(ids.length), script]);
       await once(host.stdout, 'data');
       await sleep(afterMs);

@@ -292,7 +292,7 @@ describe.runIf(hasPart('docker'))('an engine that does not answer', () => {
 });
 
 test.runIf(hasPart('docker'))(
-  'nothing is kept of jobs whose end was seen',
+  'an end is hinted at; once it was seen, nothing of the job is kept in memory',
   async ({ expect, onTestFinished }) => {
     const dir = await dockerDirectory(onTestFinished);
     const platform = await openIn(dir, onTestFinished);
