@@ -12,7 +12,6 @@ import {
 import { START_GRACE_MS } from '../../functions/adapters/local/docker/container-step.ts';
 import { eventually, terminal, wholeLog } from '../contract/platform.ts';
 import { type EngineProxy, openEngineProxy } from '../doubles/engine-proxy.ts';
-import { TEST_BASE_IMAGE } from '../fixtures/docker-image.ts';
 import {
   type Cleanup,
   containersOf,
@@ -26,10 +25,10 @@ import {
   testEngine,
   waiter,
 } from '../fixtures/docker-platform.ts';
-import { hasPart } from '../fixtures/require.ts';
+import { hasPart, TEST_BASE_IMAGE } from '../fixtures/require.ts';
 import { systemClock } from '../fixtures/system-clock.ts';
 
-const HOST = fileURLToPath(new URL('../fixtures/docker-host.ts', import.meta.url));
+const HOST = fileURLToPath(new URL('../fixtures/container-host.ts', import.meta.url));
 const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined };
 const SCRIPT = 'echo begin; sleep 0.4; echo end';
 

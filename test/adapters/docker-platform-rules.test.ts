@@ -5,19 +5,17 @@ import { describe, test } from 'vitest';
 import type { PlatformJob } from '../../functions/ports/platform.ts';
 import { eventually, terminal, wholeLog } from '../contract/platform.ts';
 import { openEngineProxy } from '../doubles/engine-proxy.ts';
-import { TEST_BASE_IMAGE } from '../fixtures/docker-image.ts';
 import {
-  type Cleanup,
   containersOf,
   type DockerPlatform,
   dockerDirectory,
+  imageWith,
   onlyContainer,
   openIn,
   scriptJob,
-  testEngine,
   waiter,
 } from '../fixtures/docker-platform.ts';
-import { hasPart } from '../fixtures/require.ts';
+import { hasPart, TEST_BASE_IMAGE } from '../fixtures/require.ts';
 
 const MIB = 1024 * 1024;
 
@@ -318,18 +316,6 @@ async function ready(platform: DockerPlatform, jobId: string, script: string): P
     return seen?.state === 'RUNNING' && text.includes('ready') ? true : undefined;
   });
   return ref;
-}
-
-/** An image made of the base image by Dockerfile instructions, without a build. */
-async function imageWith(onTestFinished: Cleanup, changes: readonly string[]): Promise<string> {
-  const engine = await testEngine;
-  const container = await engine.createContainer({ Image: TEST_BASE_IMAGE, Cmd: ['true'] });
-  const { Id } = await container.commit({ changes: changes.join('\n') });
-  await container.remove();
-  onTestFinished(async () => {
-    await engine.getImage(Id).remove({ force: true });
-  });
-  return Id;
 }
 
 /** The log as if it had ended. */
