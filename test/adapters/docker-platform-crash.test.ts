@@ -13,7 +13,6 @@ import { START_GRACE_MS } from '../../functions/adapters/local/docker/container-
 import { eventually, terminal, wholeLog } from '../contract/platform.ts';
 import { type EngineProxy, openEngineProxy } from '../doubles/engine-proxy.ts';
 import { SILENT_LOG } from '../doubles/logs.ts';
-import { TEST_BASE_IMAGE } from '../fixtures/docker-image.ts';
 import {
   type Cleanup,
   containersOf,
@@ -27,10 +26,10 @@ import {
   testEngine,
   waiter,
 } from '../fixtures/docker-platform.ts';
-import { hasPart } from '../fixtures/require.ts';
+import { hasPart, TEST_BASE_IMAGE } from '../fixtures/require.ts';
 import { systemClock } from '../fixtures/system-clock.ts';
 
-const HOST = fileURLToPath(new URL('../fixtures/docker-host.ts', import.meta.url));
+const HOST = fileURLToPath(new URL('../fixtures/container-host.ts', import.meta.url));
 const SCRIPT = 'echo begin; sleep 0.4; echo end';
 
 /** Where a service is killed: before the engine gets a request, or when it has answered and the service does not know yet. */
@@ -101,7 +100,7 @@ describe.runIf(hasPart('docker'))('a Docker platform whose service is killed', (
     const starts = await countStarts(dir, onTestFinished);
     const ids = Array.from({ length: 60 }, (_, i) => `kill${i}`);
     const script = 'echo $CALIBAN_JOB_ID';
-    for (const afterMs of [0, 300, 900, 1500, 2500]) {
+    for (const afterMs of [0, 200, 500, 900, 1400]) {
       const host = startHost(dir, ['3', String(ids.length), script]);
       await once(host.stdout, 'data');
       await sleep(afterMs);

@@ -2,8 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { appendFile, cp, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'vitest';
-import { dockerSettings, TEST_BASE_IMAGE } from '../fixtures/docker-image.ts';
-import { hasPart } from '../fixtures/require.ts';
+import { dockerSettings } from '../fixtures/docker-image.ts';
+import { hasPart, TEST_BASE_IMAGE } from '../fixtures/require.ts';
 import { type Machine, ROOT, scratchMachine } from './built-cli.ts';
 
 describe.runIf(hasPart('docker'))('jobs in Docker', { timeout: 300_000 }, () => {

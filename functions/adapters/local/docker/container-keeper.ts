@@ -36,7 +36,7 @@ export interface ContainerKeeperDeps {
 }
 
 /** Callers wait so long (ms) for an engine; what they then get is what was known before. */
-const PATIENCE_MS = 3000;
+const PATIENCE_MS = 2000;
 // A TERM that comes before the container's init has set itself up is lost.
 const SETTLED_MS = 250;
 const LOOKS_AT_ONCE = 4;
@@ -56,10 +56,8 @@ export class ContainerKeeper implements Keeper<DockerAttempt> {
 
   constructor(deps: ContainerKeeperDeps) {
     const closing = deps.closing.signal;
-    const onOutputEnd = (attempt: DockerAttempt, error: unknown) => {
-      if (error !== undefined) this.#warn(attempt.ref, error);
+    const onOutputEnd = (attempt: DockerAttempt) =>
       this.#inBackground(attempt.ref, this.#look(attempt));
-    };
     this.#deps = deps;
     this.#run = {
       ...deps,

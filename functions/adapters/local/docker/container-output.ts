@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock, Log } from '../../../ports/runtime.ts';
-import { orAbsent } from '../durable-file.ts';
+import { orAbsent, systemCode } from '../durable-file.ts';
 import type { AttemptFiles } from '../process/attempt-files.ts';
 import type { Containers } from './containers.ts';
 import type { DockerAttempt } from './docker-attempt.ts';
@@ -15,8 +15,8 @@ export interface OutputDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly closing: AbortSignal;
-  /** An attempt's output has ended, or broke off (then with why): a good moment to look at it. */
-  readonly onOutputEnd: (attempt: DockerAttempt, error: unknown) => void;
+  /** An attempt's output has ended, or broke off: a good moment to look at it. */
+  readonly onOutputEnd: (attempt: DockerAttempt) => void;
 }
 
 /** The copying of containers' output into the logs of their attempts. */
@@ -34,8 +34,11 @@ export interface ContainerOutput {
 const RETRY_MS = 5000;
 // The stream of a container that has exited ends by itself; what it does not bring any more is read from the engine's copy.
 const END_WAIT_MS = 2000;
+const LOG_NOT_WRITTEN = 'a log cannot be written now; what is missing follows later';
 const BEING_REMOVED = 409;
-/** After so many failures a log stays incomplete, so that its job can end. */
+// There may be room on the disk later.
+const DISK_CODES: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EIO']);
+/** After so many other failures a log stays incomplete, so that its job can end. */
 const MAX_FAILURES = 5;
 
 /**
@@ -51,7 +54,10 @@ export function createContainerOutput(deps: OutputDeps): ContainerOutput {
       if (attempt.capture !== capture) return;
       attempt.capture = null;
       attempt.captureAgainAt = clock.now() + RETRY_MS;
-      if (!closing.aborted) deps.onOutputEnd(attempt, error);
+      if (closing.aborted) return;
+      // A stream that breaks is the engine's end, or the container's: the next look tells.
+      if (isOfDisk(error)) deps.log.warn({ err: error, ref: attempt.ref }, LOG_NOT_WRITTEN);
+      deps.onOutputEnd(attempt);
     };
     capture.done.then(() => over(undefined), over);
   }
@@ -61,6 +67,16 @@ export function createContainerOutput(deps: OutputDeps): ContainerOutput {
     attempt.capture = null;
     capture?.stop();
     await settled(capture);
+  }
+
+  function canGoWithout(attempt: DockerAttempt, error: unknown): boolean {
+    const status = error instanceof EngineRefusal ? error.status : null;
+    if (closing.aborted || status === BEING_REMOVED) return false;
+    if (isOfDisk(error)) throw error;
+    attempt.captureFailures += 1;
+    if (status !== 404 && attempt.captureFailures < MAX_FAILURES) throw error;
+    deps.log.warn({ err: error, ref: attempt.ref }, 'the end of a log is missing');
+    return true;
   }
 
   return {
@@ -81,16 +97,15 @@ export function createContainerOutput(deps: OutputDeps): ContainerOutput {
       try {
         await captureKept(files.directory(attempt.ref), await containers.replay(id)).done;
       } catch (error) {
-        const status = error instanceof EngineRefusal ? error.status : null;
-        if (closing.aborted || status === BEING_REMOVED) return false;
-        attempt.captureFailures += 1;
-        const isGone = status === 404;
-        if (!isGone && attempt.captureFailures < MAX_FAILURES) throw error;
-        deps.log.warn({ err: error, ref: attempt.ref }, 'the end of a log is missing');
+        return canGoWithout(attempt, error);
       }
       return !closing.aborted;
     },
   };
+}
+
+function isOfDisk(error: unknown): boolean {
+  return DISK_CODES.has(systemCode(error) ?? '');
 }
 
 // A capture that fails is told where it is watched.

@@ -9,6 +9,7 @@ import { serviceIdOf } from './container-names.ts';
 import type { ContainerLimits } from './container-verdict.ts';
 import { createContainers } from './containers.ts';
 import { connectEngine, type Engine } from './engine.ts';
+import { once } from './once.ts';
 
 /** What the Docker platform needs. */
 export interface DockerPlatformOptions {
@@ -66,14 +67,6 @@ export async function openDockerPlatform(
   });
   keeper.open();
   return { ...platform, close: () => keeper.close() };
-}
-
-function once<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | undefined;
-  return () => {
-    made ??= make();
-    return made;
-  };
 }
 
 function refuseUnrunnable(job: PlatformJob): void {

@@ -1,3 +1,5 @@
+import { isAppError } from '../../../../shared/errors/app-error.ts';
+
 /** The engine's definitive answer that it did not do what it was asked, in its own words. */
 export class EngineRefusal extends Error {
   override readonly name = 'EngineRefusal';
@@ -15,7 +17,8 @@ export class EngineSilent extends Error {
 }
 
 /**
- * Asks the engine, with a deadline (ms) and a signal that both end the wait. Throws EngineRefusal, EngineSilent.
+ * Asks the engine, with a deadline (ms) and a signal that both end the wait. Throws EngineRefusal, EngineSilent, and AppErrors of the
+ * call as they are.
  *
  * The wait ends by our own hand: dockerode's promise stays open for ever when the engine breaks off in the middle of an answer.
  */
@@ -41,7 +44,7 @@ function abortionOf(signal: AbortSignal): Promise<never> {
 }
 
 function translated(error: unknown, timedOutMs: number | null): Error {
-  if (error instanceof EngineRefusal) return error;
+  if (error instanceof EngineRefusal || isAppError(error)) return error;
   if (timedOutMs !== null) {
     return new EngineSilent(`no answer within ${timedOutMs / 1000} s`, { cause: error });
   }
