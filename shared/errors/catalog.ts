@@ -51,6 +51,7 @@ export const ERROR_CATALOG = {
   FORBIDDEN: { status: 403, exit: EXIT.auth, retryable: false },
   BUILD_FAILED: { status: 422, exit: EXIT.build, retryable: false },
   PYTHON_MISSING: { status: 503, exit: EXIT.build, retryable: false },
+  DOCKER_UNUSABLE: { status: 503, exit: EXIT.build, retryable: false },
   NO_SERVICE: { status: 503, exit: EXIT.unavailable, retryable: true },
   SERVICE_LOCKED: { status: 409, exit: EXIT.unavailable, retryable: false },
   SERVE_REFUSED: { status: 400, exit: EXIT.usage, retryable: false },
