@@ -13,11 +13,10 @@ import {
   removeImages,
   testDockerBuilder,
 } from '../fixtures/docker-builder.ts';
-import { TEST_BASE_IMAGE } from '../fixtures/docker-image.ts';
 import { startRegistry } from '../fixtures/loopback-registry.ts';
 import { serveHttp } from '../fixtures/loopback-server.ts';
 import { temporaryDirectory } from '../fixtures/process-platform.ts';
-import { hasPart } from '../fixtures/require.ts';
+import { hasPart, TEST_BASE_IMAGE } from '../fixtures/require.ts';
 
 const hasDocker = hasPart('docker');
 

@@ -20,13 +20,12 @@ import {
   requestWith,
   testDockerBuilder,
 } from '../fixtures/docker-builder.ts';
-import { TEST_BASE_IMAGE } from '../fixtures/docker-image.ts';
 import { openPackageIndex } from '../fixtures/package-index.ts';
 import { temporaryDirectory } from '../fixtures/process-platform.ts';
-import { hasPart } from '../fixtures/require.ts';
+import { hasPart, TEST_BASE_IMAGE } from '../fixtures/require.ts';
 import { buildFixtureWheel } from '../fixtures/venv-builder.ts';
 
-const HOST = fileURLToPath(new URL('../fixtures/docker-builder-host.ts', import.meta.url));
+const HOST = fileURLToPath(new URL('../fixtures/docker-host.ts', import.meta.url));
 const GREETING = ['python', '-c', 'import caliban_fixture as f; print(f.GREETING)'];
 const PASSWORD = 'pa55-of-the-index';
 

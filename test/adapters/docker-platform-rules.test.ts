@@ -5,6 +5,7 @@ import { describe, test } from 'vitest';
 import type { PlatformJob } from '../../functions/ports/platform.ts';
 import { eventually, terminal, wholeLog } from '../contract/platform.ts';
 import { openEngineProxy } from '../doubles/engine-proxy.ts';
+import { SILENT_LOG } from '../doubles/logs.ts';
 import {
   containersOf,
   type DockerPlatform,
@@ -249,7 +250,7 @@ describe.runIf(hasPart('docker'))('an engine that does not answer', () => {
     const platform = await openIn(dir, onTestFinished, {
       connect: async () => new Docker({ socketPath: proxy.socketPath }),
       pollMs: 50,
-      log: { info: say, warn: say, error: say },
+      log: { ...SILENT_LOG, info: say, warn: say, error: say },
     });
     const ref = await ready(platform, 'runs', 'echo ready; sleep 1; echo done');
     await proxy.close();

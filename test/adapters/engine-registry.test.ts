@@ -9,6 +9,7 @@ import type { Engine } from '../../functions/adapters/local/docker/engine.ts';
 import type { ImageLookup, Registry } from '../../functions/ports/registry.ts';
 import { eventually } from '../contract/platform.ts';
 import { registryContract } from '../contract/registry.ts';
+import { SILENT_LOG } from '../doubles/logs.ts';
 import { aFile, aTar } from '../doubles/tar-builder.ts';
 import { type Cleanup, imageWith, testEngine, waiter } from '../fixtures/docker-platform.ts';
 import {
@@ -188,7 +189,7 @@ describe.runIf(hasDocker && hasPart('registry'))('an image that is not on the ma
   test('is fetched once, in the background', async ({ expect, onTestFinished }) => {
     const { reference, host } = await publishedImage(onTestFinished);
     const said: unknown[] = [];
-    const log = { ...SILENT, info: (_: unknown, words: string) => void said.push(words) };
+    const log = { ...SILENT_LOG, info: (_: unknown, words: string) => void said.push(words) };
     const { registry } = await openRegistry(onTestFinished, { log });
     const looks = await Promise.all([1, 2, 3].map(() => registry.resolve(reference)));
     expect(looks).toEqual([PENDING, PENDING, PENDING]);
@@ -231,7 +232,6 @@ describe.runIf(hasDocker && hasPart('registry'))('an image that is not on the ma
 });
 
 const PENDING = { state: 'pending' };
-const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 /** The first answer that is not "pending". */
 function fetched(registry: Registry, reference: string): Promise<ImageLookup> {

@@ -22,7 +22,7 @@ export interface BaseImage {
   readonly origin: 'named' | 'untagged' | 'registry';
 }
 
-/** Finds what a reference stands for now. Throws what `resolveBase` throws. */
+/** Finds what a reference stands for now. Throws AppError BUILD_FAILED (what is wrong with it, and a hint), UNAVAILABLE. */
 export type ResolveBase = (reference: string) => Promise<BaseImage>;
 
 const REGISTRY_TIMEOUT_MS = 20_000;

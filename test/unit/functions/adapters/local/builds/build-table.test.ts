@@ -22,7 +22,7 @@ describe('createBuildTable', () => {
   });
 
   test('a build that waits is cancelled at once, and never begins', async ({ expect }) => {
-    const { table, start, running, end, begun } = opened();
+    const { table, start, running, end, begun, discarded } = opened();
     for (const key of ['a', 'b', 'c']) await start(key);
     await table.cancel('c', 1);
     expect(await table.poll('c', 1)).toMatchObject({ state: 'failed', retryable: true });
@@ -31,6 +31,8 @@ describe('createBuildTable', () => {
     await start('c', 2);
     await until(() => running().includes('c'));
     expect(begun).toEqual(['a', 'b', 'c']);
+    // Its turn, when it came, must not remove what a later attempt made.
+    expect(discarded).toEqual(['c']);
     await table.close();
   });
 
@@ -47,12 +49,15 @@ describe('createBuildTable', () => {
   });
 
   test('the next attempt begins when the one before has ended', async ({ expect }) => {
-    const { table, start, running, begun } = opened();
+    const { table, start, running, begun, discarded } = opened();
     await start('a');
     await until(() => running().length === 1);
     await start('a', 2);
     await start('a', 1);
     await until(() => begun.length === 2);
+    await start('a', 2);
+    for (let turn = 0; turn < 5; turn++) await setImmediate();
+    expect(discarded).toEqual(['a']);
     expect(running()).toEqual(['a']);
     expect(await table.poll('a', 1)).toEqual({ state: 'absent' });
     expect(await table.poll('a', 2)).toEqual({ state: 'building' });

@@ -92,6 +92,17 @@ describe('createBaseResolver', () => {
     });
   });
 
+  test('an engine that fails is not taken for one that is away', async ({
+    expect,
+    onTestFinished,
+  }) => {
+    const { answers, resolve } = await opened(onTestFinished);
+    answers.set('GET /images/python:3/json', [500, { message: 'disk on fire' }]);
+    const error = await resolve('python:3').catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ message: expect.stringContaining('disk on fire') });
+    expect(error).not.toMatchObject({ code: 'UNAVAILABLE' });
+  });
+
   test('what is no reference never reaches the engine', async ({ expect, onTestFinished }) => {
     const { resolve, asked } = await opened(onTestFinished);
     for (const hostile of ['--help', 'a b', 'x/../../containers', 'python:3\nRUN true', '']) {
