@@ -32,14 +32,17 @@ import { systemClock } from '../fixtures/system-clock.ts';
 const HOST = fileURLToPath(new URL('../fixtures/container-host.ts', import.meta.url));
 const SCRIPT = 'echo begin; sleep 0.4; echo end';
 
+const INSPECTION = /^GET .*[0-9a-f]{64}.json$/;
+
 /** Where a service is killed: before the engine gets a request, or when it has answered and the service does not know yet. */
 const KILLS = [
   ['before it creates a container', 'before', [/^POST .*create/]],
   ['with a container that it does not know yet', 'after', [/^POST .*create/]],
   ['with a container that was not started', 'before', [/attach/]],
   ['when the start was sent', 'after', [/start$/]],
-  ['while the program runs', 'after', [/start$/, /[0-9a-f]{64}.json/]],
-  ['with an exited container whose log is not complete', 'before', [/logs/]],
+  ['while the program runs', 'after', [/start$/, INSPECTION]],
+  ['when the program has exited', 'before', [/start$/, INSPECTION, INSPECTION]],
+  ['with a complete log and no end', 'before', [/start$/, INSPECTION, INSPECTION, INSPECTION]],
   ['between the end and the removal', 'before', [/^DELETE/]],
 ] as const;
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Clock, Log } from '../../../ports/runtime.ts';
 import { orAbsent, systemCode } from '../durable-file.ts';
 import type { AttemptFiles } from '../process/attempt-files.ts';
-import type { Containers } from './containers.ts';
+import type { ContainerFacts, Containers } from './containers.ts';
 import type { DockerAttempt } from './docker-attempt.ts';
 import { EngineRefusal } from './engine-call.ts';
 import { type Capture, captureAttached, captureKept } from './log-capture.ts';
@@ -26,7 +26,7 @@ export interface ContainerOutput {
   /** Goes on copying what a running container prints, unless that is under way, or failed a moment ago. */
   follow(attempt: DockerAttempt, id: string): Promise<void>;
   /** Completes the log of a container that has exited. False: nothing is known, because the service closes or somebody removes the container. */
-  complete(attempt: DockerAttempt, id: string): Promise<boolean>;
+  complete(attempt: DockerAttempt, exited: ContainerFacts): Promise<boolean>;
   /** Ends copying; what was read is written. */
   stop(attempt: DockerAttempt): Promise<void>;
 }
@@ -42,16 +42,17 @@ const DISK_CODES: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'E
 const MAX_FAILURES = 5;
 
 /**
- * While the service lives, output is copied as it is printed, byte for byte. What it missed, it reads from the engine's own copy: whole
- * lines while the container runs, and always once more when it has exited.
+ * While the service lives, output is copied as it is printed, byte for byte. What it missed is read from the engine's own copy: whole
+ * lines while the container runs, and all once more when it has exited, unless one stream had it from the first byte to the exit.
  */
 export function createContainerOutput(deps: OutputDeps): ContainerOutput {
   const { files, containers, clock, closing } = deps;
 
-  function watch(attempt: DockerAttempt, capture: Capture): void {
+  function watch(attempt: DockerAttempt, capture: Capture, onWhole?: () => void): void {
     attempt.capture = capture;
     const over = (error: unknown) => {
       if (attempt.capture !== capture) return;
+      if (error === undefined) onWhole?.();
       attempt.capture = null;
       attempt.captureAgainAt = clock.now() + RETRY_MS;
       if (closing.aborted) return;
@@ -84,16 +85,22 @@ export function createContainerOutput(deps: OutputDeps): ContainerOutput {
     attach: async (attempt, id) => {
       await stop(attempt);
       const stream = await containers.attach(id);
-      watch(attempt, captureAttached(files.directory(attempt.ref), stream));
+      const capture = captureAttached(files.directory(attempt.ref), stream);
+      watch(attempt, capture, () => {
+        attempt.capturedAt = clock.now();
+      });
     },
     follow: async (attempt, id) => {
       if (attempt.capture !== null || clock.now() < attempt.captureAgainAt) return;
       const stream = await containers.replay(id);
       watch(attempt, captureKept(files.directory(attempt.ref), stream));
     },
-    complete: async (attempt, id) => {
+    complete: async (attempt, { id, finishedAt }) => {
       await Promise.race([settled(attempt.capture), clock.sleep(END_WAIT_MS, closing)]);
       await stop(attempt);
+      // An engine that dies ends the stream before it ends the container.
+      const isWhole = finishedAt !== null && (attempt.capturedAt ?? 0) >= finishedAt;
+      if (isWhole) return !closing.aborted;
       try {
         await captureKept(files.directory(attempt.ref), await containers.replay(id)).done;
       } catch (error) {

@@ -169,7 +169,7 @@ async function exited(
   attempt: DockerAttempt,
   found: ContainerFacts,
 ): Promise<Progress> {
-  if (!(await deps.output.complete(attempt, found.id))) return PENDING;
+  if (!(await deps.output.complete(attempt, found))) return PENDING;
   // That it ran out of memory may be told a little later than that it has exited.
   const { outOfMemory } = (await deps.containers.inspect(found.id)) ?? found;
   const last = await lastOutput(deps.files.directory(attempt.ref));

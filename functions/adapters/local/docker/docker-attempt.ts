@@ -20,6 +20,8 @@ export interface DockerAttempt extends TrackedAttempt {
   termSentAt: number | null;
   /** The copying of its output that is under way. */
   capture: Capture | null;
+  /** When the stream that had its output from the first byte on has ended by itself. */
+  capturedAt: number | null;
   /** How often its output could not be copied to the end, and when it is tried again. */
   captureFailures: number;
   captureAgainAt: number;
@@ -43,6 +45,7 @@ export function newDockerAttempt(ref: string, spec: AttemptSpec): DockerAttempt 
     failure: null,
     termSentAt: null,
     capture: null,
+    capturedAt: null,
     captureFailures: 0,
     captureAgainAt: 0,
     checking: Promise.resolve(),

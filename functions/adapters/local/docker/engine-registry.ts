@@ -27,6 +27,7 @@ export interface EngineRegistryOptions {
 
 interface RegistryDeps extends EngineRegistryOptions {
   readonly images: Images;
+  readonly closing: AbortSignal;
 }
 
 /**
@@ -38,7 +39,7 @@ export function createEngineRegistry(
 ): Registry & { close(): Promise<void> } {
   const closing = new AbortController();
   const images = createImages(once(options.connect ?? connectEngine), closing.signal);
-  const deps = { ...options, images };
+  const deps = { ...options, images, closing: closing.signal };
   const pulls = createImagePulls(deps);
   const appending = new Map<string, Promise<{ digest: string }>>();
 
@@ -133,7 +134,7 @@ async function layersOf(
 
 // Ids of this store are not known before, so the tag is what tells that it is there.
 async function build(
-  { images, findDocker }: RegistryDeps,
+  { images, findDocker, closing }: RegistryDeps,
   parts: {
     readonly base: ImageFacts;
     readonly plan: PlannedImage;
@@ -145,7 +146,11 @@ async function build(
   if (known !== null) return { digest: known.id };
   const tag = base.id.replace('sha256:', '');
   await images.tag(base.id, { repo: BASE_REPOSITORY, tag });
-  await buildRunImage(await findDocker(), plan, { base: `${BASE_REPOSITORY}:${tag}`, layers });
+  await buildRunImage(await findDocker(), plan, {
+    base: `${BASE_REPOSITORY}:${tag}`,
+    layers,
+    signal: closing,
+  });
   // A build packs the files of a layer anew.
   const wanted = [...(base.layers ?? []), ...plan.layers.map(() => null)];
   return verified(await images.inspect(plan.tag), wanted);

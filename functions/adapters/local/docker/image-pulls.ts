@@ -23,7 +23,7 @@ type Pull =
 
 /** Fetches each reference once at a time. */
 export function createImagePulls(deps: {
-  readonly images: Images;
+  readonly images: Pick<Images, 'pull'>;
   readonly clock: Clock;
   readonly log: Log;
 }): ImagePulls {

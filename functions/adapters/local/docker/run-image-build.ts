@@ -19,12 +19,16 @@ const BUILD_MS = 30 * 60_000;
 
 /**
  * Makes a run image by a build, for engines that take no image in parts: each layer is one instruction. Not the same id each time, but
- * one tag: who looks that up first makes it once. Throws AppError BUILD_FAILED with the program's words.
+ * one tag: who looks that up first makes it once. Throws AppError BUILD_FAILED with the program's words, UNAVAILABLE after `signal`.
  */
 export async function buildRunImage(
   docker: DockerProgram,
   image: PlannedImage,
-  from: { readonly base: string; readonly layers: readonly SentLayer[] },
+  from: {
+    readonly base: string;
+    readonly layers: readonly SentLayer[];
+    readonly signal: AbortSignal;
+  },
 ): Promise<void> {
   const context = await mkdtemp(join(tmpdir(), 'caliban-append-'));
   try {
@@ -33,7 +37,7 @@ export async function buildRunImage(
     }
     const dockerfile = join(context, 'Dockerfile');
     await writeFile(dockerfile, runDockerfile(from.base, image));
-    await run(docker, buildArguments(image.tag, dockerfile, context));
+    await run(docker, buildArguments(image.tag, dockerfile, context), from.signal);
   } finally {
     await rm(context, { recursive: true, force: true });
   }
@@ -59,14 +63,19 @@ export function runDockerfile(
   ].join('\n');
 }
 
-async function run({ program, env }: DockerProgram, args: readonly string[]): Promise<void> {
+async function run(
+  { program, env }: DockerProgram,
+  args: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
   try {
-    await promisify(execFile)(program, args, { env, timeout: BUILD_MS });
+    await promisify(execFile)(program, args, { env, timeout: BUILD_MS, signal });
   } catch (cause) {
+    if (signal.aborted) throw new AppError('UNAVAILABLE', 'The service ends.', { cause });
     const words = cause instanceof Error && 'stderr' in cause ? String(cause.stderr).trim() : '';
     const said = words === '' ? String(cause) : (words.split('\n').at(-1) ?? words);
     throw new AppError('BUILD_FAILED', `The code could not be laid on its image: ${said}`, {
-      hint: 'Try the command yourself: docker info; docker build.',
+      hint: 'See whether Docker can build: docker info; docker build.',
       cause,
     });
   }

@@ -22,7 +22,7 @@ const output = fc.array(
 type Output = readonly { readonly stream: 1 | 2; readonly bytes: Buffer }[];
 
 describe('a log that one service began and another completes', () => {
-  test('has every byte of each stream once, wherever the crash came', async ({
+  test('has every byte of each stream once, wherever the crash came', { timeout: 30_000 }, async ({
     expect,
     onTestFinished,
   }) => {
@@ -44,11 +44,14 @@ describe('a log that one service began and another completes', () => {
         await captureKept(dir, kept(printed, isOlder)).done;
         expect(await readFile(join(dir, 'log'))).toEqual(log);
       }),
-      { numRuns: 150 },
+      { numRuns: 40 },
     );
   });
 
-  test('stays short in what it knows of its parts', async ({ expect, onTestFinished }) => {
+  test('stays short in what it knows of its parts', { timeout: 30_000 }, async ({
+    expect,
+    onTestFinished,
+  }) => {
     const dir = await mkdtemp(join(tmpdir(), 'caliban-test-'));
     onTestFinished(() => rm(dir, { recursive: true, force: true }));
     const lines = Array.from({ length: 12_000 }, (_, i) => ({
