@@ -1,4 +1,5 @@
 import { isAppError } from '../../../../shared/errors/app-error.ts';
+import { ERROR_CATALOG } from '../../../../shared/errors/catalog.ts';
 
 /** A failed build in words. */
 export interface BuildFailure {
@@ -19,7 +20,9 @@ export function changedSincePlanned(what: string): BuildFailure {
 /** What a thrown value says of a build. */
 export function thrownFailure(error: unknown, isCancelled: boolean): BuildFailure {
   if (isCancelled) return { message: 'The build was cancelled.', hint: null, retryable: true };
-  const message = error instanceof Error ? error.message : String(error);
-  const hint = isAppError(error) ? (error.hint ?? null) : null;
-  return { message: `The build was not finished: ${message}`, hint, retryable: !isAppError(error) };
+  const reason = error instanceof Error ? error.message : String(error);
+  const message = `The build was not finished: ${reason}`;
+  return isAppError(error)
+    ? { message, hint: error.hint ?? null, retryable: ERROR_CATALOG[error.code].retryable }
+    : { message, hint: null, retryable: true };
 }

@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util';
 import type { BuildFailure } from '../builds/build-failure.ts';
 
 interface Known {
@@ -114,13 +115,18 @@ function failure(message: string, known: Known | undefined): BuildFailure {
   return { message, hint, retryable: known?.retryable ?? false };
 }
 
-/** What programs said: not the commands, which the log repeats when they fail. */
+/**
+ * What programs said: of the step that failed, when one did, because earlier ones may have warned of what did no harm; and not
+ * the commands, which the log repeats.
+ */
 function saidIn(log: string): string[] {
-  return log.split('\n').flatMap((line) => {
-    const output = /^#\d+ \d+\.\d+ (.*)$/.exec(line)?.[1];
-    if (output !== undefined) return [output.trimEnd()];
+  const failed = /^#(\d+) ERROR/m.exec(log)?.[1];
+  return log.split('\n').flatMap((raw) => {
+    const line = stripVTControlCharacters(raw).trimEnd();
+    const [, step, output] = /^#(\d+) \d+\.\d+ ?(.*)$/.exec(line) ?? [];
+    if (output !== undefined) return failed === undefined || step === failed ? [output] : [];
     const isEcho = /^(?:#|\$ | > |\s*\d+ \||-{3,}|\d+\.\d+ )|\/bin\/sh -c/.test(line);
-    return isEcho || line.trim() === '' ? [] : [line.trim()];
+    return isEcho || line === '' ? [] : [line.trim()];
   });
 }
 

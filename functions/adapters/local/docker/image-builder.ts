@@ -50,7 +50,10 @@ export function createDockerBuilder(options: DockerBuilderOptions): DockerBuilde
     isReady,
     build: async (task) => {
       swept ??= removeContexts(options.dir);
-      await swept;
+      await swept.catch((error: unknown) => {
+        swept = undefined;
+        throw error;
+      });
       return buildImage(options, task);
     },
     discard: async () => undefined,

@@ -5,6 +5,7 @@ import {
   type BuildTask,
   createBuildTable,
 } from '../../../../../../functions/adapters/local/builds/build-table.ts';
+import { AppError } from '../../../../../../shared/errors/app-error.ts';
 import { NO_DEPENDENCIES } from '../../../../../contract/image-builder.ts';
 import { SILENT_LOG } from '../../../../../doubles/logs.ts';
 
@@ -48,6 +49,24 @@ describe('createBuildTable', () => {
     expect(discarded).toEqual(['a']);
   });
 
+  test('what is thrown may be tried again where that can help', async ({ expect }) => {
+    for (const [error, retryable] of [
+      [new AppError('UNAVAILABLE', 'Gone.', { hint: 'Wait.' }), true],
+      [new AppError('BUILD_FAILED', 'Wrong.'), false],
+      [new Error('disk'), true],
+    ] as const) {
+      const { table, start } = opened({ throws: error });
+      await start('a');
+      await until(async () => (await table.poll('a', 1)).state !== 'building');
+      expect(await table.poll('a', 1)).toEqual({
+        state: 'failed',
+        message: `The build was not finished: ${error.message}`,
+        hint: ('hint' in error ? error.hint : undefined) ?? null,
+        retryable,
+      });
+    }
+  });
+
   test('the next attempt begins when the one before has ended', async ({ expect }) => {
     const { table, start, running, begun, discarded } = opened();
     await start('a');
@@ -75,13 +94,20 @@ describe('createBuildTable', () => {
 });
 
 /** A table of two builds at a time, each of which ends when the test says so, or when it is cancelled. */
-function opened(options: { readonly timeoutMs?: number; readonly makesNothing?: boolean } = {}) {
+function opened(
+  options: {
+    readonly timeoutMs?: number;
+    readonly makesNothing?: boolean;
+    readonly throws?: Error;
+  } = {},
+) {
   const tasks = new Map<string, (failure: BuildFailure | null) => void>();
   const begun: string[] = [];
   const made = new Set<string>();
   const discarded: string[] = [];
   const build = async ({ key, signal }: BuildTask): Promise<BuildFailure | null> => {
     begun.push(key);
+    if (options.throws !== undefined) throw options.throws;
     const { promise, resolve, reject } = Promise.withResolvers<BuildFailure | null>();
     tasks.set(key, resolve);
     signal.addEventListener('abort', () => reject(signal.reason));

@@ -181,6 +181,16 @@ describe('explainImageBuildLog', () => {
     });
   });
 
+  test('what an earlier step warned of is not the cause', ({ expect }) => {
+    const warned = `#5 0.1 W: Failed to fetch http://deb.example  Temporary failure resolving 'deb.example'\n#5 DONE 1.0s\n`;
+    const log = OLD(['error: Failed to build `x==1`', '  cause: \u001b[31mno compiler\u001b[0m']);
+    expect(explainImageBuildLog(warned + log, REFERENCE)).toEqual({
+      message: 'The dependency image could not be built: Failed to build `x==1`: no compiler',
+      hint: expect.stringContaining('build-essential'),
+      retryable: false,
+    });
+  });
+
   test('an unknown failure shows its last lines, and not too much', ({ expect }) => {
     const { message, hint, retryable } = explainImageBuildLog(OLD(['a', 'b', 'c', 'd']), REFERENCE);
     expect(message).toBe('The dependency image could not be built: b / c / d');
