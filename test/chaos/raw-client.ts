@@ -18,7 +18,7 @@ export interface Answer {
 }
 
 const ANSWER_MS = 40_000;
-const PATIENCE_MS = 90_000;
+const PATIENCE_MS = 120_000;
 const PAUSE_MS = 50;
 
 /** Sends the head of a request, on a connection of its own; the caller writes and ends the body. */

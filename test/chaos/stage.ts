@@ -26,7 +26,7 @@ export interface Stage {
   readonly killer: SupervisorKiller;
 }
 
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 120_000;
 
 /** The database of a stage. */
 export function databaseOf({ serve }: Pick<Stage, 'serve'>): string {

@@ -2,6 +2,7 @@ import { describe, test } from 'vitest';
 import { accept } from '../../../../functions/core/accept.ts';
 import { countsOf } from '../../../../functions/core/counts.ts';
 import { groupIdOf } from '../../../../functions/core/ids.ts';
+import { readSubmission } from '../../../../functions/core/read-submissions.ts';
 import type { Store } from '../../../../functions/ports/store.ts';
 import { AppError } from '../../../../shared/errors/app-error.ts';
 import { aSpec } from '../../../doubles/a-spec.ts';
@@ -69,6 +70,18 @@ describe('counts by state', () => {
     await saved(deps, 'jobs', aJob({ submissionId: 'other', groupId }));
     const counts = await countsOf(deps, { kind: 'submission', doc: aSubmission() });
     expect([counts.byState.SUCCEEDED, counts.byState.QUEUED, counts.settled]).toEqual([1, 0, true]);
+  });
+
+  test('of a group are as young as those of its submission that is told to be over', async ({
+    expect,
+  }) => {
+    const deps = await withJobs('RUNNING');
+    await countsOf(deps, scope);
+    await deps.clock.advance(100);
+    await saved(deps, 'jobs', aJob({ groupId, state: 'SUCCEEDED' }));
+    expect((await readSubmission(deps, 'submission')).done).toBe(true);
+    const { byState } = await countsOf(deps, scope);
+    expect([byState.RUNNING, byState.SUCCEEDED]).toEqual([0, 1]);
   });
 
   test('an acceptance in the group ends settled counts', async ({ expect }) => {
