@@ -13,6 +13,7 @@ import { type AttemptSpec, aSpec } from './attempt-record.ts';
 import type { Environment } from './job-environment.ts';
 import { refuseUnnameable, refuseUnrunnable, tooLate } from './process-job-rules.ts';
 import { createProcessTable } from './process-table.ts';
+import { createSpawner } from './spawner.ts';
 import { SUPERVISOR_SCRIPT } from './supervisor.ts';
 import { startSweeper } from './workspace-sweeper.ts';
 import { type LayerSource, openWorkspaces, type Workspaces } from './workspaces.ts';
@@ -50,7 +51,7 @@ export async function openProcessPlatform(
   const { dir, clock } = options;
   await mkdir(dir, { recursive: true });
   const files = await openAttemptFiles(dir);
-  const { keeper, workspaces } = await openKeeper(options, files);
+  const { keeper, workspaces, close } = await openKeeper(options, files);
   let order = await adoptLive(files, keeper, options.log);
   keeper.open();
   const sweeper = startSweeper({ ...options, workspaces, keeper });
@@ -64,7 +65,8 @@ export async function openProcessPlatform(
       await refuseUnrunnable(job, options.interpreter);
       const isInTime = () => clock.now() <= job.createBy;
       const isMade = isInTime() && (await files.create(spec, isInTime));
-      if (!isMade && !(await files.exists(ref))) throw tooLate(job, clock.now());
+      if (isMade) keeper.accept(spec);
+      else if (!(await files.exists(ref))) throw tooLate(job, clock.now());
     }
     await observed(ref);
     return { ref };
@@ -93,41 +95,43 @@ export async function openProcessPlatform(
     return found;
   }
 
+  async function readLog(ref: string, cursor: string, maxBytes: number): Promise<LogChunk> {
+    const from = parseCursor(cursor);
+    const seen = parseRef(ref) === null ? null : await observed(ref);
+    if (seen === null) return { text: '', next: cursor, ended: true };
+    const complete = seen.finishedAt !== null;
+    const piece = await readPiece(join(files.directory(ref), 'log'), from, { maxBytes, complete });
+    return { text: piece.text, next: String(piece.next), ended: complete && piece.atEnd };
+  }
+
   return {
     kind: 'process',
     createDeadlineMs: 5000,
     listLagMs: 0,
+    ahead: () => keeper.ahead(),
     submit,
     find,
-    list: async (lane, since, cursor) => {
-      if (cursor === null) await keeper.refreshActive();
-      const page = pageOf(keeper, { lane, since, cursor });
-      await forgetSeen(keeper, lane, since);
-      return page;
-    },
+    list: (lane, since, cursor) => listPage(keeper, { lane, since, cursor }),
     cancel: async (ref) => {
       if (parseRef(ref) === null || (await observed(ref)) === null) return;
       const attempt = keeper.attempts.get(ref);
       if (attempt !== undefined) await keeper.stop(attempt);
     },
-    readLog: async (ref, cursor, maxBytes): Promise<LogChunk> => {
-      const from = parseCursor(cursor);
-      const seen = parseRef(ref) === null ? null : await observed(ref);
-      if (seen === null) return { text: '', next: cursor, ended: true };
-      const complete = seen.finishedAt !== null;
-      const path = join(files.directory(ref), 'log');
-      const piece = await readPiece(path, from, { maxBytes, complete });
-      return { text: piece.text, next: String(piece.next), ended: complete && piece.atEnd };
-    },
-    close: () => keeper.close().finally(sweeper.close),
+    readLog,
+    close: () => close().finally(sweeper.close),
   };
 }
 
 async function openKeeper(
   options: ProcessPlatformOptions,
   files: AttemptFiles,
-): Promise<{ readonly keeper: AttemptKeeper; readonly workspaces: Workspaces }> {
+): Promise<{
+  readonly keeper: AttemptKeeper;
+  readonly workspaces: Workspaces;
+  close(): Promise<void>;
+}> {
   const { dir } = options;
+  const spawner = createSpawner();
   const table = createProcessTable(process.platform);
   const supervisor = join(dir, 'supervisor.sh');
   await replaceFile(supervisor, SUPERVISOR_SCRIPT);
@@ -137,7 +141,7 @@ async function openKeeper(
   const keeper = new AttemptKeeper({
     files,
     table,
-    launch: createLaunch({ ...options, files, workspaces, supervisor, binDir }),
+    launch: createLaunch({ ...options, files, workspaces, spawner, supervisor, binDir }),
     clock: options.clock,
     log: options.log,
     slots: options.slots,
@@ -145,7 +149,14 @@ async function openKeeper(
     pollMs: options.pollMs ?? 500,
     onChange: options.onChange ?? (() => undefined),
   });
-  return { keeper, workspaces };
+  return {
+    keeper,
+    workspaces,
+    close() {
+      spawner.close();
+      return keeper.close();
+    },
+  };
 }
 
 /** Takes up what an earlier service left; the highest order among it. */
@@ -172,10 +183,25 @@ async function readSpec(files: AttemptFiles, ref: string, log: Log): Promise<Att
   }
 }
 
-function pageOf(
-  keeper: AttemptKeeper,
-  asked: { readonly lane: string; readonly since: number; readonly cursor: string | null },
-): { items: readonly Observation[]; next: string | null } {
+interface Asked {
+  readonly lane: string;
+  readonly since: number;
+  readonly cursor: string | null;
+}
+
+interface ListPage {
+  readonly items: readonly Observation[];
+  readonly next: string | null;
+}
+
+async function listPage(keeper: AttemptKeeper, asked: Asked): Promise<ListPage> {
+  if (asked.cursor === null) await keeper.refreshActive();
+  const page = pageOf(keeper, asked);
+  await forgetSeen(keeper, asked.lane, asked.since);
+  return page;
+}
+
+function pageOf(keeper: AttemptKeeper, asked: Asked): ListPage {
   const { cursor } = asked;
   const rest = [...keeper.attempts.values()]
     .filter((attempt) => attempt.spec.job.lane === asked.lane)
