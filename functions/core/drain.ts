@@ -110,9 +110,10 @@ async function openSubmissions(
 
 // How many jobs may be submitted right now: bounded by what is active (counted, never remembered) and by the tokens whose time has come.
 async function freePlaces(deps: CoreDeps, slice: Slice): Promise<number | Step> {
-  const { policy } = slice.lease.lane.value;
+  const { policy, platform } = slice.lease.lane.value;
   const active = await deps.store.count('activeJobsOfLane', { lane: slice.laneId, active: true });
-  const room = policy.maxActive - active;
+  const ahead = deps.platforms.get(platform)?.ahead?.() ?? 0;
+  const room = policy.maxActive + ahead - active;
   if (room <= 0) return { kind: 'wait', ms: deps.timing.idleWaitMs };
   if (policy.ratePerMinute === null) return Math.min(room, BATCH);
   if (slice.block === undefined || slice.spent >= slice.block.count) {

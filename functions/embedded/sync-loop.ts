@@ -26,12 +26,15 @@ export function createSyncLoop(deps: CoreDeps, lane: string, freed: () => void):
   let fullAt = 0;
   let since = 0;
   let turnedAt = deps.clock.now();
+  let settled: ReadonlySet<string> = new Set();
 
   async function pass(): Promise<void> {
     const full = deps.clock.now() >= fullAt;
     const startedAt = deps.clock.now();
-    const { moved, groups } = await syncLane(deps, lane, { full, wake: 'caller', since });
+    const pass = await syncLane(deps, lane, { full, wake: 'caller', since, settled });
+    const { moved, groups } = pass;
     since = startedAt;
+    settled = pass.settled;
     if (full) fullAt = deps.clock.now() + FULL_EVERY_MS;
     if (moved > 0) freed();
     for (const id of groups) await countsOf(deps, { kind: 'group', id });

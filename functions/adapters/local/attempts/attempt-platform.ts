@@ -21,6 +21,8 @@ export interface TrackedAttempt {
 /** Starts, watches and ends the attempts of a platform of this machine. */
 export interface Keeper<A extends TrackedAttempt> {
   readonly attempts: ReadonlyMap<string, A>;
+  /** Looks after an attempt that was made just now, whose files need no look. */
+  accept?(spec: AttemptSpec): void;
   /** Looks after an attempt from now on; nothing when it does already. */
   track(spec: AttemptSpec): Promise<A>;
   /** Looks again at what may have changed. */
@@ -67,7 +69,8 @@ export async function openAttemptPlatform<A extends TrackedAttempt>(
       await parts.refuse(job);
       const isInTime = () => clock.now() <= job.createBy;
       const isMade = isInTime() && (await files.create(spec, isInTime));
-      if (!isMade && !(await files.exists(ref))) throw tooLate(job, clock.now());
+      if (isMade) keeper.accept?.(spec);
+      else if (!(await files.exists(ref))) throw tooLate(job, clock.now());
     }
     await observed(parts, ref);
     return { ref };

@@ -7,6 +7,7 @@ import { type EndFacts, endOf } from './attempt-verdict.ts';
 import { jobMark } from './job-environment.ts';
 import { endGroupOf, isAlive, signalGroup } from './process-group.ts';
 import type { ProcessTable } from './process-table.ts';
+import { createQuickEnds, type QuickEnds } from './quick-ends.ts';
 
 // How long `started` may stay without its words before its writer is taken for dead.
 const WORDLESS_MS = 5000;
@@ -27,6 +28,8 @@ export interface Attempt {
   seenAlive: boolean;
   /** Why nobody of ours will start it any more; null: somebody still may. */
   abandoned: EndFacts['how'] | null;
+  /** Its end was asked for. */
+  stopRequested: boolean;
   stopping: Promise<void> | null;
   checking: Promise<void>;
   /** Its copy of the code is being made. */
@@ -55,12 +58,14 @@ export class AttemptKeeper {
   readonly #waiting = new Set<Attempt>();
   readonly #underway = new Set<Promise<void>>();
   readonly #closing = new AbortController();
+  readonly #quickEnds: QuickEnds;
   #tidying: Promise<void> = Promise.resolve();
   #occupied = 0;
   #isOpen = false;
 
   constructor(deps: KeeperDeps) {
     this.#deps = deps;
+    this.#quickEnds = createQuickEnds(deps.slots);
   }
 
   get attempts(): ReadonlyMap<string, Attempt> {
@@ -80,6 +85,21 @@ export class AttemptKeeper {
     while (this.#underway.size > 0) await Promise.all(this.#underway);
     for (const attempt of this.#attempts.values()) await attempt.checking;
     await this.#tidying;
+  }
+
+  /** How many attempts may wait, because they will have a slot within a moment. */
+  ahead(): number {
+    return this.#quickEnds.ahead(this.#deps.clock.now());
+  }
+
+  /** Looks after an attempt that was made just now; nothing when it does already. */
+  accept(spec: AttemptSpec): void {
+    const ref = refOf(spec.job);
+    if (this.#attempts.has(ref)) return;
+    const attempt = newAttempt(ref, spec);
+    this.#attempts.set(ref, attempt);
+    this.#waiting.add(attempt);
+    this.#fillSlots();
   }
 
   /** Looks after an attempt from now on; nothing when it does already. */
@@ -124,6 +144,7 @@ export class AttemptKeeper {
       await attempt.stopping;
     } catch (error) {
       attempt.stopping = null;
+      attempt.stopRequested = false;
       throw error;
     }
   }
@@ -139,11 +160,11 @@ export class AttemptKeeper {
     const { files } = this.#deps;
     const end = await files.readEnd(attempt.ref);
     if (end !== null) return this.#settle(attempt, end);
-    const isStopped = await files.isStopRequested(attempt.ref);
+    attempt.stopRequested = await files.isStopRequested(attempt.ref);
     if ((await files.readStart(attempt.ref)) !== null) this.#enter(attempt, 'starting');
-    else if (!isStopped) this.#waiting.add(attempt);
+    else if (!attempt.stopRequested) this.#waiting.add(attempt);
     await this.refresh(attempt);
-    if (isStopped) await this.stop(attempt);
+    if (attempt.stopRequested) await this.stop(attempt);
     this.#fillSlots();
   }
 
@@ -168,9 +189,9 @@ export class AttemptKeeper {
     const mayStill = () => attempt.phase === 'starting' && !this.#closing.signal.aborted;
     attempt.launching = true;
     try {
-      const child = await this.#deps.launch(attempt.spec.job, mayStill);
-      attempt.seenAlive = child !== null;
-      child?.once('exit', () => {
+      const started = await this.#deps.launch(attempt.spec.job, mayStill);
+      attempt.seenAlive = started !== null;
+      started?.onExit(() => {
         if (this.#closing.signal.aborted) return;
         attempt.abandoned = { kind: 'supervisor-gone', rebooted: false };
         this.#inBackground(attempt.ref, this.refresh(attempt));
@@ -251,9 +272,10 @@ export class AttemptKeeper {
   async #finish(attempt: Attempt, how: EndFacts['how'], at?: number): Promise<void> {
     const { files, clock } = this.#deps;
     const startedAt = attempt.start?.kind === 'taken' ? attempt.start.at : null;
-    const stopRequested = await files.isStopRequested(attempt.ref);
+    const { stopRequested } = attempt;
     const end = endOf({ startedAt, at: at ?? clock.now(), stopRequested, how });
     await files.writeEnd(attempt.ref, end);
+    this.#quickEnds.add(end, clock.now());
     this.#settle(attempt, end);
   }
 
@@ -288,6 +310,7 @@ export class AttemptKeeper {
 
   async #requestStop(attempt: Attempt): Promise<void> {
     const { files } = this.#deps;
+    attempt.stopRequested = true;
     await files.requestStop(attempt.ref);
     if (await files.forbidStart(attempt.ref)) return this.refresh(attempt);
     this.#inBackground(attempt.ref, this.#terminate(attempt));
@@ -355,6 +378,7 @@ function newAttempt(ref: string, spec: AttemptSpec): Attempt {
     endSeenAt: 0,
     seenAlive: false,
     abandoned: null,
+    stopRequested: false,
     stopping: null,
     checking: Promise.resolve(),
     launching: false,

@@ -10,6 +10,7 @@ import { createLaunch } from './attempt-launch.ts';
 import type { Environment } from './job-environment.ts';
 import { refuseUnrunnable } from './process-job-rules.ts';
 import { createProcessTable } from './process-table.ts';
+import { createSpawner } from './spawner.ts';
 import { SUPERVISOR_SCRIPT } from './supervisor.ts';
 import { startSweeper } from './workspace-sweeper.ts';
 import { type LayerSource, openWorkspaces, type Workspaces } from './workspaces.ts';
@@ -45,7 +46,7 @@ export async function openProcessPlatform(
   const { dir, clock, log } = options;
   await mkdir(dir, { recursive: true });
   const files = await openAttemptFiles(dir);
-  const { keeper, workspaces } = await openKeeper(options, files);
+  const { keeper, workspaces, close } = await openKeeper(options, files);
   const platform = await openAttemptPlatform({
     kind: 'process',
     files,
@@ -57,14 +58,23 @@ export async function openProcessPlatform(
   });
   keeper.open();
   const sweeper = startSweeper({ ...options, workspaces, keeper });
-  return { ...platform, close: () => keeper.close().finally(sweeper.close) };
+  return {
+    ...platform,
+    ahead: () => keeper.ahead(),
+    close: () => close().finally(sweeper.close),
+  };
 }
 
 async function openKeeper(
   options: ProcessPlatformOptions,
   files: AttemptFiles,
-): Promise<{ readonly keeper: AttemptKeeper; readonly workspaces: Workspaces }> {
+): Promise<{
+  readonly keeper: AttemptKeeper;
+  readonly workspaces: Workspaces;
+  close(): Promise<void>;
+}> {
   const { dir } = options;
+  const spawner = createSpawner();
   const table = createProcessTable(process.platform);
   const supervisor = join(dir, 'supervisor.sh');
   await replaceFile(supervisor, SUPERVISOR_SCRIPT);
@@ -74,7 +84,7 @@ async function openKeeper(
   const keeper = new AttemptKeeper({
     files,
     table,
-    launch: createLaunch({ ...options, files, workspaces, supervisor, binDir }),
+    launch: createLaunch({ ...options, files, workspaces, spawner, supervisor, binDir }),
     clock: options.clock,
     log: options.log,
     slots: options.slots,
@@ -82,5 +92,12 @@ async function openKeeper(
     pollMs: options.pollMs ?? 500,
     onChange: options.onChange ?? (() => undefined),
   });
-  return { keeper, workspaces };
+  return {
+    keeper,
+    workspaces,
+    close() {
+      spawner.close();
+      return keeper.close();
+    },
+  };
 }

@@ -7,6 +7,7 @@
  *   foreground, because sh starts a background one with INT and QUIT ignored, and because waiting for a foreground one is
  *   never cut short by a trapped signal.
  * - `exec` in the subshell: a word is always a program, never a builtin of this shell.
+ * - `exit.json` is one write of a few bytes, which a reader sees whole or not at all; `mv` would be a program more for each job.
  * - What the program leaves behind in its group is killed with the supervisor itself, as a container ends with its first process.
  */
 export const SUPERVISOR_SCRIPT = String.raw`#!/bin/sh
@@ -40,7 +41,6 @@ else
   code=$?
 fi
 
-printf '{"exitCode":%d}\n' "$code" > "$attempt/exit.tmp" &&
-  mv -f "$attempt/exit.tmp" "$attempt/exit.json"
+printf '{"exitCode":%d}\n' "$code" > "$attempt/exit.json"
 kill -s KILL 0
 `.replaceAll('\\$', '$');

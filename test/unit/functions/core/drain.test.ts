@@ -79,6 +79,13 @@ describe('drain', () => {
     expect(deps.platform.submitted).toHaveLength(3);
   });
 
+  test('beyond its places only as many as its platform starts in a moment', async ({ expect }) => {
+    const deps = await withSweeps({ maxActive: 3 }, { ada: 10 });
+    Object.assign(deps.platform, { ahead: () => 2 });
+    await drainLane(deps, LANE);
+    expect(deps.platform.submitted).toHaveLength(5);
+  });
+
   test('what came free is filled again within the slice', async ({ expect }) => {
     const deps = await withSweeps({ maxActive: 2 }, { ada: 4 });
     let waits = 0;

@@ -11,6 +11,7 @@ import { openAttemptFiles } from '../../../../../../functions/adapters/local/pro
 import { aSpec } from '../../../../../../functions/adapters/local/process/attempt-record.ts';
 import { aPlatformJob } from '../../../../../doubles/a-platform-job.ts';
 import { frame, keptOf } from '../../../../../doubles/engine-output.ts';
+import { SILENT_LOG } from '../../../../../doubles/logs.ts';
 
 const PRINTED = Buffer.from('one\ntwo\n');
 
@@ -110,7 +111,7 @@ async function aBench(
     containers,
     // The engine has ended its stream long before anybody has waited.
     clock: { now: () => set.at, sleep: () => new Promise(() => undefined) },
-    log: { info: () => undefined, warn, error: warn },
+    log: { ...SILENT_LOG, warn, error: warn },
     closing: new AbortController().signal,
     onOutputEnd: () => undefined,
   });

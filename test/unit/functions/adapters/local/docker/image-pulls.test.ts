@@ -2,6 +2,7 @@ import { describe, test } from 'vitest';
 import { createImagePulls } from '../../../../../../functions/adapters/local/docker/image-pulls.ts';
 import type { Images } from '../../../../../../functions/adapters/local/docker/images.ts';
 import { AppError } from '../../../../../../shared/errors/app-error.ts';
+import { SILENT_LOG } from '../../../../../doubles/logs.ts';
 
 const PENDING = { state: 'pending' };
 
@@ -85,11 +86,10 @@ function aBench() {
       return gate.promise;
     },
   };
-  const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
   const clock = { now: () => now, sleep: () => Promise.reject(new Error('nobody waits')) };
   return {
     asked,
-    pulls: createImagePulls({ images, clock, log: silent }),
+    pulls: createImagePulls({ images, clock, log: SILENT_LOG }),
     pass: (ms: number) => {
       now += ms;
     },
