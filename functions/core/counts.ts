@@ -17,7 +17,7 @@ export type CountsScope =
  * of two that recompute at once the loser uses the winner's. Who loses to an acceptance tells what it counted, as not settled.
  */
 export async function countsOf(deps: CountsDeps, scope: CountsScope): Promise<CountsDoc> {
-  const id = scope.kind === 'group' ? `group-${scope.id}` : `submission-${scope.doc.id}`;
+  const id = countsIdOf(scope);
   const stored = await getOne(deps, 'counts', id);
   if (stored !== undefined && isFresh(deps, stored.value)) return stored.value;
   const counts = await recount(deps, scope, id);
@@ -37,6 +37,11 @@ export async function countsOf(deps: CountsDeps, scope: CountsScope): Promise<Co
     const winner = (await getOne(deps, 'counts', id))?.value;
     return winner !== undefined && isFresh(deps, winner) ? winner : { ...counts, settled: false };
   }
+}
+
+/** Where the counts of a scope are kept. */
+export function countsIdOf(scope: CountsScope): string {
+  return scope.kind === 'group' ? `group-${scope.id}` : `submission-${scope.doc.id}`;
 }
 
 /** Counted now, written nowhere: for a reader that must not write, and for checks. */
