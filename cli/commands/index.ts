@@ -164,6 +164,28 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: () => import('./endpoint-unset.ts'),
   },
   {
+    name: 'admin check',
+    summary: 'recount everything the service keeps, and tell what differs',
+    about: [
+      'Changes nothing. Works while jobs run, and without a running service on the records of this machine.',
+    ],
+    arguments: [],
+    options: [
+      { flags: '--layers', summary: 'read the bytes of every code layer too; takes long' },
+      JSON_OUT,
+      ...CONNECTION,
+    ],
+    examples: [
+      { line: 'caliban admin check', summary: 'the service in use' },
+      { line: 'caliban admin check --data_dir /backup/monday', summary: 'a backup' },
+    ],
+    exits: [
+      [1, 'something differs'],
+      [4, 'you are no admin of the service'],
+    ],
+    load: () => import('./admin-check.ts'),
+  },
+  {
     name: 'version',
     summary: 'the version of this program',
     arguments: [],

@@ -6,6 +6,7 @@ import { createApi } from '../api/create-api.ts';
 import type { CoreDeps } from '../core/deps.ts';
 import type { UploadSink } from '../ports/layer-store.ts';
 import { type DataDir, removeServeFile, writeServeFile } from './data-dir.ts';
+import { hostCheck } from './host-check.ts';
 import { listen } from './listener.ts';
 import { systemRandom, VERSION } from './runtime.ts';
 
@@ -98,7 +99,7 @@ export async function openDoor(options: DoorOptions): Promise<Door> {
   };
 }
 
-function apiOf({ deps, layers, instance, host, token, ending }: DoorOptions) {
+function apiOf({ dir, deps, layers, instance, host, token, ending }: DoorOptions) {
   return createApi({
     deps,
     uploads: layers,
@@ -108,6 +109,7 @@ function apiOf({ deps, layers, instance, host, token, ending }: DoorOptions) {
     service: { version: VERSION, instance, host: 'one-machine' },
     allowedHosts: isLoopback(host) ? ['localhost', '127.0.0.1', '[::1]', host] : null,
     ending,
+    check: hostCheck(deps, dir, { isServed: true }),
   });
 }
 

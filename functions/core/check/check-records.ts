@@ -30,12 +30,13 @@ export function checkRecords(
   { at, layerBytes }: CheckRequest,
 ): Promise<CheckedPart> {
   const stages = [
+    // First: where a file is damaged, reading the records may fail.
+    ...host.stages,
     groupsStage(deps),
     submissionsStage(deps),
     chunksStage(deps),
     jobsStage(deps),
     messagesStage(deps),
-    ...host.stages,
     ...(layerBytes ? [layerBytesStage(deps, host.read)] : []),
   ];
   return checkPart(deps, { stages, pauseMs: host.pauseMs }, at);
