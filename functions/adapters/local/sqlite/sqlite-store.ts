@@ -28,10 +28,10 @@ import {
 } from '../../../ports/store-rules.ts';
 import { inSnapshot, inTransaction, openDatabase, type SqliteOptions } from './sqlite-database.ts';
 import { asStoreError, isSqlError } from './sqlite-errors.ts';
-import { readShape } from './sqlite-migrations.ts';
+import { MIGRATIONS, readShape } from './sqlite-migrations.ts';
 import { type BoundSql, countSql, listSql } from './sqlite-queries.ts';
 import { type Row, rowOf } from './sqlite-rows.ts';
-import { SHAPE, TABLES } from './sqlite-schema.ts';
+import { shapeOf, TABLES } from './sqlite-schema.ts';
 import { takeTurn } from './sqlite-turn.ts';
 import { SqliteWriter } from './sqlite-writer.ts';
 
@@ -67,6 +67,7 @@ class FileStore implements SqliteStore {
   readonly #clock: Clock;
   readonly #path: string;
   readonly #readOnly: boolean;
+  readonly #shape: string;
   readonly #statements = new Map<string, StatementSync>();
   readonly #writers = new Map<Collection, SqliteWriter>();
   #yieldedAt = performance.now();
@@ -76,6 +77,7 @@ class FileStore implements SqliteStore {
     this.#clock = options.clock;
     this.#path = options.path;
     this.#readOnly = options.readOnly === true;
+    this.#shape = shapeOf((options.migrations ?? MIGRATIONS).length);
   }
 
   async get<C extends Collection>(keys: readonly Key<C>[]): Promise<(Stored<C> | undefined)[]> {
@@ -141,7 +143,7 @@ class FileStore implements SqliteStore {
 
   #write(prepared: readonly PreparedWrite[]): void {
     const meta = this.#prepare({ sql: 'SELECT "shape", "changed_at" FROM "meta"' }).get();
-    if (meta?.['shape'] !== SHAPE) throw this.#reshaped();
+    if (meta?.['shape'] !== this.#shape) throw this.#reshaped();
     const current = prepared.map(({ write: { key } }) => this.#writer(key).current(key));
     const stale = prepared.flatMap(({ write }, i) =>
       expectationHolds(write.expect, versionOf(current[i]?.changedAt)) ? [] : [write.key],
@@ -179,7 +181,7 @@ class FileStore implements SqliteStore {
       return result;
     } catch (error) {
       // The columns and indexes that our statements name may be gone.
-      if (isSqlError(error) && readShape(this.#db) !== SHAPE) throw this.#reshaped();
+      if (isSqlError(error) && readShape(this.#db) !== this.#shape) throw this.#reshaped();
       throw asStoreError(error, this.#path);
     }
   }
