@@ -186,6 +186,25 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: () => import('./admin-check.ts'),
   },
   {
+    name: 'admin backup',
+    summary: 'copy everything the service on this machine keeps, while it runs',
+    about: [
+      'Makes a directory that caliban serve --data_dir can serve once the original is gone. It gets its name only when it is whole.',
+    ],
+    arguments: [{ name: 'DIR', summary: 'directory to make; must not be there, or be empty' }],
+    options: [
+      JSON_OUT,
+      {
+        flags: '--data_dir <DIR>',
+        summary: 'data directory to copy, default CALIBAN_HOME or ~/.caliban',
+      },
+    ],
+    examples: [
+      { line: 'caliban admin backup /backup/monday', summary: 'a copy, to be checked and kept' },
+    ],
+    load: () => import('./admin-backup.ts'),
+  },
+  {
     name: 'version',
     summary: 'the version of this program',
     arguments: [],

@@ -10,14 +10,11 @@ import { createWakeQueue } from '../adapters/local/wake-queue.ts';
 import { createApi } from '../api/create-api.ts';
 import type { CoreDeps } from '../core/deps.ts';
 import type { Platform } from '../ports/platform.ts';
-import type { Log } from '../ports/runtime.ts';
 import type { Write } from '../ports/store.ts';
 import { dataDirAt } from './data-dir.ts';
 import { hostCheck } from './host-check.ts';
 import { coreDeps, laneOf, openLayers } from './parts.ts';
-import { systemClock, systemRandom, VERSION } from './runtime.ts';
-
-const SILENT: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
+import { SILENT, systemClock, systemRandom, VERSION } from './runtime.ts';
 
 /** The service's routes in this process: reads only; nothing is drained, nothing written. */
 export interface OfflineService {

@@ -41,6 +41,13 @@ export const systemRandom: Random = {
   id: () => randomBytes(10).toString('hex'),
 };
 
+/** A log that nobody reads. */
+export const SILENT: Log = {
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};
+
 const LARGEST_LOG_BYTES = 64 * 1024 * 1024;
 
 /**
