@@ -185,6 +185,47 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: () => import('./endpoint-unset.ts'),
   },
   {
+    name: 'admin check',
+    summary: 'recount everything the service keeps, and tell what differs',
+    about: [
+      'Changes nothing. Works while jobs run, and without a running service on the records of this machine.',
+    ],
+    arguments: [],
+    options: [
+      { flags: '--layers', summary: 'read the bytes of every code layer too; takes long' },
+      JSON_OUT,
+      ...CONNECTION,
+    ],
+    examples: [
+      { line: 'caliban admin check', summary: 'the service in use' },
+      { line: 'caliban admin check --data_dir /backup/monday', summary: 'a backup' },
+    ],
+    exits: [
+      [1, 'something differs'],
+      [4, 'you are no admin of the service'],
+    ],
+    load: () => import('./admin-check.ts'),
+  },
+  {
+    name: 'admin backup',
+    summary: 'copy everything the service on this machine keeps, while it runs',
+    about: [
+      'Makes a directory that caliban serve --data_dir can serve once the original is gone. It gets its name only when it is whole.',
+    ],
+    arguments: [{ name: 'DIR', summary: 'directory to make; must not be there, or be empty' }],
+    options: [
+      JSON_OUT,
+      {
+        flags: '--data_dir <DIR>',
+        summary: 'data directory to copy, default CALIBAN_HOME or ~/.caliban',
+      },
+    ],
+    examples: [
+      { line: 'caliban admin backup /backup/monday', summary: 'a copy, to be checked and kept' },
+    ],
+    load: () => import('./admin-backup.ts'),
+  },
+  {
     name: 'version',
     summary: 'the version of this program',
     arguments: [],

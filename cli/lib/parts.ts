@@ -1,3 +1,4 @@
+import type { BackupRequest, BackupView } from '../../functions/embedded/backup.ts';
 import type { OfflineService } from '../../functions/embedded/offline.ts';
 import type { RunningServe, ServeOptions } from '../../functions/embedded.ts';
 import type { DependencySpec } from './submission.ts';
@@ -76,4 +77,6 @@ export interface Host {
 export interface Parts {
   packer(): Promise<Packer>;
   host(): Promise<Host>;
+  /** Copies a data directory, whether a service runs there or not. Throws USAGE, NO_SERVICE, DATA_DIR_UNUSABLE, DISK_FULL. */
+  backup(): Promise<(request: BackupRequest) => Promise<BackupView>>;
 }

@@ -1,9 +1,11 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { LIMITS } from '../../shared/api/limits.ts';
 import { AppError } from '../../shared/errors/app-error.ts';
+import type { HostCheck } from '../core/check/check-records.ts';
 import type { CoreDeps } from '../core/deps.ts';
 import type { Authenticator } from '../ports/authenticator.ts';
 import type { UploadSink } from '../ports/layer-store.ts';
+import { addAdminCheck } from './admin-check.ts';
 import type { Api, ApiEnv, ApiHost, ServiceIdentity } from './api-host.ts';
 import { addBuilds } from './builds.ts';
 import { addDescription } from './description.ts';
@@ -40,6 +42,8 @@ export interface ApiOptions {
   readonly watch?: ProcessWatch;
   /** The service ends: so does every stream. */
   readonly ending?: AbortSignal;
+  /** What this host adds to the check of the records; default: nothing, and both looks at once, as if nobody wrote. */
+  readonly check?: HostCheck;
 }
 
 /** The HTTP API, version 1: a hono app that knows its own OpenAPI description. */
@@ -64,6 +68,7 @@ export function createApi(options: ApiOptions): Api {
     app.use(path, authenticate(options.authenticator), deadline(deps.clock));
   }
   addRoutes(app, host);
+  addAdminCheck(app, host, options.check ?? { stages: [], pauseMs: 0 });
   addMethodAnswers(app);
   return app;
 }

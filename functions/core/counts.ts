@@ -22,7 +22,7 @@ export async function countsOf(
   scope: CountsScope,
   since = 0,
 ): Promise<CountsDoc> {
-  const id = scope.kind === 'group' ? `group-${scope.id}` : `submission-${scope.doc.id}`;
+  const id = countsIdOf(scope);
   const stored = await getOne(deps, 'counts', id);
   if (stored !== undefined && isFresh(deps, stored.value, since)) return stored.value;
   const counts = await recount(deps, scope, id);
@@ -39,6 +39,11 @@ export async function countsOf(
       ? winner
       : { ...counts, settled: false };
   }
+}
+
+/** Where the counts of a scope are kept. */
+export function countsIdOf(scope: CountsScope): string {
+  return scope.kind === 'group' ? `group-${scope.id}` : `submission-${scope.doc.id}`;
 }
 
 /** Counted now, written nowhere: for a reader that must not write, and for checks. */

@@ -7,6 +7,7 @@ import type { ProcessWatch } from '../api/process-watch.ts';
 import type { CoreDeps } from '../core/deps.ts';
 import type { UploadSink } from '../ports/layer-store.ts';
 import { type DataDir, removeServeFile, writeServeFile } from './data-dir.ts';
+import { hostCheck } from './host-check.ts';
 import { listen } from './listener.ts';
 import { systemRandom, VERSION } from './runtime.ts';
 
@@ -104,7 +105,7 @@ export async function openDoor(options: DoorOptions): Promise<Door> {
   };
 }
 
-function apiOf({ deps, layers, instance, host, token, watch, ending }: DoorOptions) {
+function apiOf({ dir, deps, layers, instance, host, token, watch, ending }: DoorOptions) {
   return createApi({
     deps,
     watch,
@@ -115,6 +116,7 @@ function apiOf({ deps, layers, instance, host, token, watch, ending }: DoorOptio
     service: { version: VERSION, instance, host: 'one-machine' },
     allowedHosts: isLoopback(host) ? ['localhost', '127.0.0.1', '[::1]', host] : null,
     ending,
+    check: hostCheck(deps, dir, { isServed: true }),
   });
 }
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import packageJson from '../../package.json' with { type: 'json' };
-import type { Clock, Random } from '../ports/runtime.ts';
+import type { Clock, Log, Random } from '../ports/runtime.ts';
 
 /** Version of the service. */
 export const VERSION: string = packageJson.version;
@@ -36,4 +36,13 @@ export const systemClock: Clock = {
 export const systemRandom: Random = {
   next: () => Math.random(),
   id: () => randomBytes(10).toString('hex'),
+};
+
+/** A log that nobody reads. */
+export const SILENT: Log = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+  within: (_, body) => body(),
 };

@@ -69,7 +69,8 @@ describe('what is told', () => {
     t.expect(await readFile(first.tokenFile, 'utf8')).toBe(`${first.newToken}\n`);
     const { address, instance, tokenFile } = first;
     const told: unknown = JSON.parse(await readFile(join(dataDir, 'serve.json'), 'utf8'));
-    t.expect(told).toEqual({ schemaVersion: 1, instance, address, tokenFile, pid: process.pid });
+    const { pid } = process;
+    t.expect(told).toEqual({ schemaVersion: 1, instance, address, note: null, tokenFile, pid });
     for (const name of ['token', 'serve.json']) {
       t.expect((await stat(join(dataDir, name))).mode & 0o777).toBe(0o600);
     }

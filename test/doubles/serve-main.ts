@@ -69,6 +69,6 @@ process.exit(
       sleep: (ms, signal) => sleep(ms, undefined, { signal }),
       random: () => 0.5,
     },
-    parts: { host: async () => host, packer: absent },
+    parts: { host: async () => host, packer: absent, backup: absent },
   }),
 );

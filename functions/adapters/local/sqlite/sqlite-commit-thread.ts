@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads';
 import type { Collection } from '../../../ports/documents.ts';
 import type { WireAnswer, WireCommit, WireOutcome } from './sqlite-commit-program.ts';
 import { COMMIT_PROGRAM, type CommitThreadData } from './sqlite-commit-program.ts';
-import { SHAPE, TABLES } from './sqlite-schema.ts';
+import { TABLES } from './sqlite-schema.ts';
 import { BUSY_TIMEOUT_MS } from './sqlite-turn.ts';
 import { type WriteSql, writeSql } from './sqlite-write-sql.ts';
 
@@ -28,13 +28,16 @@ class CommitFailed extends Error {
  */
 export class CommitThread {
   readonly #path: string;
+  readonly #shape: string;
   readonly #closed = new Int32Array(new SharedArrayBuffer(4));
   #thread: Worker | undefined;
   #answer: ((answer: WireAnswer) => void) | undefined;
   #isClosed = false;
 
-  constructor(path: string) {
+  /** `shape`: what the database must have for anything to be written. */
+  constructor(path: string, shape: string) {
     this.#path = path;
+    this.#shape = shape;
   }
 
   /**
@@ -70,7 +73,7 @@ export class CommitThread {
       path: this.#path,
       busyTimeoutMs: BUSY_TIMEOUT_MS,
       pragmas: PRAGMAS,
-      shape: SHAPE,
+      shape: this.#shape,
       sql: sqlOfAll(),
       closed: this.#closed.buffer,
     };

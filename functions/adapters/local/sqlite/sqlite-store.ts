@@ -31,10 +31,10 @@ import { CommitThread, Reshaped } from './sqlite-commit-thread.ts';
 import { inSnapshot, openDatabase, type SqliteOptions } from './sqlite-database.ts';
 import { asStoreError, isSqlError } from './sqlite-errors.ts';
 import { StoreLine } from './sqlite-line.ts';
-import { readShape } from './sqlite-migrations.ts';
+import { MIGRATIONS, readShape } from './sqlite-migrations.ts';
 import { type BoundSql, countSql, listSql } from './sqlite-queries.ts';
 import { rowOf } from './sqlite-rows.ts';
-import { SHAPE, TABLES } from './sqlite-schema.ts';
+import { shapeOf, TABLES } from './sqlite-schema.ts';
 
 /** A store in a file, shared by any number of processes of one machine. */
 export interface SqliteStore extends Store {
@@ -62,6 +62,7 @@ class FileStore implements SqliteStore {
   readonly #clock: Clock;
   readonly #path: string;
   readonly #readOnly: boolean;
+  readonly #shape: string;
   readonly #statements = new Map<string, StatementSync>();
   readonly #thread: CommitThread;
   readonly #line: StoreLine;
@@ -71,7 +72,8 @@ class FileStore implements SqliteStore {
     this.#clock = options.clock;
     this.#path = options.path;
     this.#readOnly = options.readOnly === true;
-    this.#thread = new CommitThread(options.path);
+    this.#shape = shapeOf((options.migrations ?? MIGRATIONS).length);
+    this.#thread = new CommitThread(options.path, this.#shape);
     this.#line = new StoreLine(options.clock, (commits) => this.#thread.commit(commits));
   }
 
@@ -155,7 +157,7 @@ class FileStore implements SqliteStore {
       return await answer;
     } catch (error) {
       // The columns and indexes that our statements name may be gone.
-      const isReshaped = isSqlError(error) && readShape(this.#db) !== SHAPE;
+      const isReshaped = isSqlError(error) && readShape(this.#db) !== this.#shape;
       if (isReshaped || error instanceof Reshaped) throw this.#reshaped();
       throw asStoreError(error, this.#path);
     }
