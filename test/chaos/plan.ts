@@ -94,7 +94,7 @@ export function planOf(options: PlanOptions): Plan {
   const dice = new World(options.seed);
   const phases = phasesOf(dice, options.kills);
   const sizes = sizesOf(dice, options.jobs, ['opening', ...phases]);
-  const victims = victimsOf(dice, options);
+  const victims = victimsOf(dice, options, sizes[0] ?? 0);
   let first = 0;
   const next = (name: string, phase: Phase | 'opening', at: number): Sweep => {
     const from = first;
@@ -167,9 +167,17 @@ function sizesOf(
   return sizes.map((size, at) => (at === largest ? Math.max(1, size + missing) : size));
 }
 
-function victimsOf(dice: World, { jobs, supervisors }: PlanOptions): ReadonlySet<number> {
+// Half of them among the first jobs, which run while the first kills come.
+function victimsOf(
+  dice: World,
+  { jobs, supervisors }: PlanOptions,
+  opening: number,
+): ReadonlySet<number> {
   const victims = new Set<number>();
-  while (victims.size < Math.min(supervisors, jobs)) victims.add(dice.between(0, jobs - 1));
+  while (victims.size < Math.min(supervisors, jobs)) {
+    const isEarly = victims.size % 2 === 0 && victims.size < opening;
+    victims.add(dice.between(0, (isEarly ? opening : jobs) - 1));
+  }
   return victims;
 }
 
