@@ -67,7 +67,7 @@ describe.runIf(hasPart('docker'))('a Docker platform whose service is killed', (
     expect,
     onTestFinished,
   }) => {
-    const { dir, starts, release } = await heldStart(onTestFinished);
+    const { dir, starts, release } = await held(/start$/, onTestFinished);
     const platform = await openIn(dir, onTestFinished);
     expect(await platform.find('kill0')).toMatchObject([{ state: 'SUBMITTED' }]);
     release();
@@ -80,19 +80,34 @@ describe.runIf(hasPart('docker'))('a Docker platform whose service is killed', (
     expect,
     onTestFinished,
   }) => {
-    const { dir, starts, release, answered } = await heldStart(onTestFinished);
-    const [held] = await containersOf(dir);
+    const { dir, starts, release, answered } = await held(/start$/, onTestFinished);
+    const [first] = await containersOf(dir);
     const later = { ...systemClock, now: () => Date.now() + START_GRACE_MS };
     const platform = await openIn(dir, onTestFinished, { clock: later });
     await eventually(waiter, async () => {
       const ids = (await containersOf(dir)).map(({ Id }) => Id);
-      return ids.includes(held?.Id ?? '') ? undefined : true;
+      return ids.includes(first?.Id ?? '') ? undefined : true;
     });
     release();
     await answered;
     const end = await terminal({ ...waiter, platform }, 'kill0');
     expect(end.state).toBe('SUCCEEDED');
     expect(starts).toEqual({ 'kill0.1': 1 });
+  });
+
+  test('a container that is made late, after its job was stopped, is removed', async ({
+    expect,
+    onTestFinished,
+  }) => {
+    const { dir, starts, release, answered } = await held(/create/, onTestFinished);
+    await writeFile(join(filesOf(dir, 'kill0.1'), 'stop'), '');
+    const platform = await openIn(dir, onTestFinished, { pollMs: 50 });
+    const end = await terminal({ ...waiter, platform }, 'kill0');
+    expect(end).toMatchObject({ state: 'STOPPED', startedAt: null });
+    release();
+    await answered;
+    await empty(dir);
+    expect(starts).toEqual({});
   });
 
   test('every job runs exactly once, wherever the kills come', { timeout: 90_000 }, async ({
@@ -226,8 +241,8 @@ describe.runIf(hasPart('docker'))('a Docker platform that is opened again', () =
   });
 });
 
-/** A service that was killed when it had sent a start that the engine has not got yet. */
-async function heldStart(onTestFinished: Cleanup) {
+/** A service that was killed when it had sent a request that the engine has not got yet. */
+async function held(wanted: RegExp, onTestFinished: Cleanup) {
   const dir = await dockerDirectory(onTestFinished);
   const starts = await countStarts(dir, onTestFinished);
   const proxy = await proxyIn(dir, onTestFinished);
@@ -236,12 +251,12 @@ async function heldStart(onTestFinished: Cleanup) {
   const answered = Promise.withResolvers<void>();
   const sent = Promise.withResolvers<void>();
   proxy.before = async (request) => {
-    if (!/start$/.test(request)) return;
+    if (!wanted.test(request)) return;
     sent.resolve();
     await released.promise;
   };
   proxy.after = async (request) => {
-    if (/start$/.test(request)) answered.resolve();
+    if (wanted.test(request)) answered.resolve();
   };
   await sent.promise;
   await kill(host);
