@@ -90,11 +90,6 @@ function refuseWhatThePlatformLacks(lane: LaneSetting, spec: SubmissionSpec): vo
       { hint: WITHOUT_IMAGES_HINT },
     );
   }
-  if (spec.codeLayers.length === 0) {
-    throw new AppError('REQUEST_INVALID', 'codeLayers is empty: there is no code to run.', {
-      hint: 'Send at least one code layer.',
-    });
-  }
 }
 
 async function requireLayers(deps: CoreDeps, diffIds: readonly string[]): Promise<void> {
@@ -117,11 +112,6 @@ async function requireLayers(deps: CoreDeps, diffIds: readonly string[]): Promis
 }
 
 async function configTextOf(deps: CoreDeps, spec: SubmissionSpec): Promise<string> {
-  if (spec.configLayer !== null && spec.config !== null) {
-    throw new AppError('REQUEST_INVALID', 'config and configLayer are both given.', {
-      hint: 'Send the config inline, or the layer that holds it.',
-    });
-  }
   if (spec.configLayer !== null) return readConfigLayer(deps, spec.configLayer);
   const text = spec.config ?? NO_CONFIG;
   // UTF-8 is at most three times the UTF-16 length, so most texts need no encoding to be measured.

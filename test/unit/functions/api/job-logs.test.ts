@@ -57,7 +57,7 @@ test('a changed cursor, or one of another job, is CURSOR_INVALID', async ({ expe
   const cursor = (await bench.send(`/v1/jobs/${id}-0/logs`)).headers.get(CURSOR);
   for (const since of [cursor, 'abc', '12', `${cursor}x`]) {
     const error = await errorOf(bench.send(`${path}?since=${since}`));
-    expect(error, String(since)).toMatchObject({ status: 400, code: 'CURSOR_INVALID' });
+    expect(error, String(since)).toMatchObject({ status: 422, code: 'CURSOR_INVALID' });
   }
 });
 
