@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config';
 /** One project per kind of test; `check` runs unit and adapters, `npm test` runs all. */
 export default defineConfig({
   test: {
+    // Conditions are waited for: on a busy machine that may take a while.
+    expect: { poll: { timeout: 20_000 } },
     env: { METADATA_SERVER_DETECTION: 'none', NO_COLOR: '1' },
     projects: [
       // Unit tests share no state but modules: one context for all halves their time.

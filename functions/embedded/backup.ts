@@ -76,6 +76,7 @@ async function copyAll(
     };
     let attempts = 0;
     for (const place of ['platform', 'docker'] as const) {
+      if ((await orAbsent(stat(from[place]))) === null) continue;
       attempts += await copyAttempts({ from: from[place], to: to[place], ...records }, run);
     }
     for (const place of ['builds', 'images'] as const) {

@@ -52,7 +52,7 @@ export async function startHostileService(): Promise<HostileService> {
   const dataDir = join(home, 'data');
   const end = new AbortController();
   const running = await runServe(
-    serveOptions({ dataDir, slots: 1, token: TOKEN, signal: end.signal }),
+    serveOptions({ dataDir, slots: 1, logLevel: 'debug', token: TOKEN, signal: end.signal }),
   );
   const ways = waysTo(running.address);
   const code = aLayer(aTar(aFile('usr/app/train.py', 'print(1)')));
