@@ -79,7 +79,7 @@ export class ServeProcess {
     const log = openSync(join(this.#home, 'serve.log'), 'a');
     const child = spawn(
       process.execPath,
-      [BIN, 'serve', `--port=${port}`, `--slots=${this.#slots}`],
+      [BIN, 'serve', '--platform=process', `--port=${port}`, `--slots=${this.#slots}`],
       { cwd: this.#home, env: this.environment(), stdio: ['ignore', log, log] },
     );
     closeSync(log);

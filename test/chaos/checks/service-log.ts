@@ -5,12 +5,13 @@ import type { Stage } from '../stage.ts';
 import { type Check, check } from './check.ts';
 
 const line = z.looseObject({
-  level: z.number(),
+  level: z.union([z.number(), z.string()]),
   message: z.string().optional(),
   status: z.number().optional(),
   queued: z.looseObject({ kind: z.string() }).optional(),
 });
-const ERROR_LEVEL = 50;
+/** As pino numbers them, and as words. */
+const FAILURES: readonly (number | string)[] = [50, 60, 'error', 'fatal'];
 
 /** The service's own log tells of no failure: nothing at level error, nothing parked, no 5xx, no locked database. */
 export function checkServiceLog({ serve, home }: Pick<Stage, 'serve' | 'home'>): Check {
@@ -30,7 +31,7 @@ function tellsOfFailure(text: string): boolean {
   const { level, message, status = 0, queued } = parsed.data;
   // A drain that was under way at ten kills is parked too, and comes again by itself.
   const isParked = message === 'message parked' && queued?.kind !== 'drain';
-  return level >= ERROR_LEVEL || status >= 500 || isParked || isAlarm(text);
+  return FAILURES.includes(level) || status >= 500 || isParked || isAlarm(text);
 }
 
 function isAlarm(text: string): boolean {
