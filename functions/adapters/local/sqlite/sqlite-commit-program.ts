@@ -12,6 +12,8 @@ export interface CommitThreadData {
   /** Run once, before anything else. */
   readonly pragmas: string;
   readonly shape: string;
+  /** After so many rows the log is copied into the database. */
+  readonly checkpointRows: number;
   readonly sql: Readonly<Record<string, WriteSql>>;
   /** One Int32; 1 and notified once the thread has closed the database. */
   readonly closed: SharedArrayBuffer;
@@ -61,9 +63,14 @@ function serveCommits(): void {
   const db = new DatabaseSync(data.path, { timeout: data.busyTimeoutMs });
   db.exec(data.pragmas);
   const writers = new Map<string, Writer>();
+  let rows = 0;
   parentPort?.on('message', (request: readonly WireCommit[] | 'close') => {
     if (request !== 'close') {
       parentPort.postMessage(answerTo({ db, writers, data }, request));
+      for (const { writes } of request) rows += writes.length;
+      if (rows < data.checkpointRows) return;
+      rows = 0;
+      checkpoint(db);
       return;
     }
     db.close();
@@ -72,6 +79,15 @@ function serveCommits(): void {
     Atomics.notify(closed, 0);
     parentPort.close();
   });
+}
+
+// Who waited for the commit has the answer already.
+function checkpoint(db: DatabaseSync): void {
+  try {
+    db.exec('PRAGMA wal_checkpoint(PASSIVE)');
+  } catch {
+    // A full disk may hinder it: the log keeps everything.
+  }
 }
 
 interface CommitThread {
@@ -172,6 +188,7 @@ function writerOf({ db, writers, data }: CommitThread, collection: string): Writ
 
 const PARTS = [
   serveCommits,
+  checkpoint,
   answerTo,
   commitGroup,
   commitOne,

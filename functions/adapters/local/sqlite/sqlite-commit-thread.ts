@@ -74,6 +74,7 @@ export class CommitThread {
       busyTimeoutMs: BUSY_TIMEOUT_MS,
       pragmas: PRAGMAS,
       shape: this.#shape,
+      checkpointRows: CHECKPOINT_ROWS,
       sql: sqlOfAll(),
       closed: this.#closed.buffer,
     };
@@ -91,9 +92,12 @@ export class CommitThread {
   }
 }
 
-// FULL: a commit is on the disk when it resolves. The log is copied into the database each 32 MiB, and up to 64 MiB of it are kept
-// for reuse; 32 MiB of pages in memory.
-const PRAGMAS = `PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = ${8 * 1024};
+/** About 16 MiB of log in a large sweep. */
+const CHECKPOINT_ROWS = 2_000;
+
+// FULL: a commit is on the disk when it resolves. The log is copied into the database by a commit only where it has 64 MiB, and so
+// much of it is kept for reuse; 32 MiB of pages in memory.
+const PRAGMAS = `PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = ${16 * 1024};
   PRAGMA journal_size_limit = ${64 * 1024 * 1024}; PRAGMA cache_size = -${32 * 1024}`;
 
 function sqlOfAll(): Record<string, WriteSql> {

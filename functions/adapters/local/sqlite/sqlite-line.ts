@@ -20,6 +20,8 @@ interface Waiting {
 const HELD_MS = 8;
 /** Rows of one group, unless one commit has more. */
 const GROUP_ROWS = 1_000;
+/** How long (ms) a commit that is 'now or never' stands behind others of this process. */
+const IMPATIENT_MS = 50;
 
 /**
  * Where reads and commits wait for their turn. Reads block the event loop: between two stretches of them it looks at sockets and
@@ -36,6 +38,8 @@ export class StoreLine {
   #isWriting = false;
   /** Another process has the lock. */
   #isHeldUp = false;
+  /** How many of the first commits are being written. */
+  #inFlight = 0;
   /** Commits of a group that failed as a whole: each gets its own answer. */
   #alone = 0;
 
@@ -59,7 +63,9 @@ export class StoreLine {
     if (patience === 'now-or-never' && this.#isHeldUp)
       return Promise.reject(storeBusy('right now'));
     return new Promise((resolve, reject) => {
-      this.#commits.push({ commit, patience, resolve, reject });
+      const waiting = { commit, patience, resolve, reject };
+      this.#commits.push(waiting);
+      if (patience === 'now-or-never') setTimeout(() => this.#giveUp(waiting), IMPATIENT_MS);
       // What else comes in this turn of the event loop goes with it.
       if (!this.#isWriting) setImmediate(() => this.#write());
       this.#isWriting = true;
@@ -97,7 +103,9 @@ export class StoreLine {
 
   async #attempt(): Promise<readonly WireOutcome[]> {
     try {
-      return await this.#commitGroup(this.#group().map(({ commit }) => commit));
+      const group = this.#group().map(({ commit }) => commit);
+      this.#inFlight = group.length;
+      return await this.#commitGroup(group);
     } catch (error) {
       if (!isBusy(error)) throw error;
       this.#isHeldUp = true;
@@ -108,7 +116,16 @@ export class StoreLine {
       // Nobody is left who would wait.
       if (patient.length === 0) return [];
       throw error;
+    } finally {
+      this.#inFlight = 0;
     }
+  }
+
+  #giveUp(waiting: Waiting): void {
+    const at = this.#commits.indexOf(waiting);
+    if (at < this.#inFlight) return;
+    this.#commits.splice(at, 1);
+    waiting.reject(storeBusy('right now'));
   }
 
   #group(): readonly Waiting[] {

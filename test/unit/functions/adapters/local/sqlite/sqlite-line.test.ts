@@ -62,6 +62,26 @@ test('of a group that fails each gets its own answer', async ({ expect }) => {
   expect(groups).toEqual([['a', 'b', 'c'], ['a'], ['b'], ['c']]);
 });
 
+test('who cannot wait does not stand behind a long write; who is in it has its outcome', async ({
+  expect,
+}) => {
+  let release = (): void => undefined;
+  const written = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const line = new StoreLine(clock, async (commits) => {
+    await written;
+    return commits.map((_, at) => ({ at }));
+  });
+  const first = [line.commit(aCommit('a'), 'wait'), line.commit(aCommit('b'), 'now-or-never')];
+  await setImmediate();
+  const patient = line.commit(aCommit('c'), 'wait');
+  const busy = { code: 'STORE_BUSY', message: expect.stringContaining('right now') };
+  await expect(line.commit(aCommit('d'), 'now-or-never')).rejects.toMatchObject(busy);
+  release();
+  expect(await Promise.all([...first, patient])).toHaveLength(3);
+});
+
 test('many reads let the event loop have its turn in between', async ({
   expect,
   onTestFinished,
