@@ -8,7 +8,9 @@ const line = z.looseObject({
   level: z.union([z.number(), z.string()]),
   message: z.string().optional(),
   status: z.number().optional(),
+  /** Of a message that is told of: in a field of its own, or within the line. */
   queued: z.looseObject({ kind: z.string() }).optional(),
+  kind: z.string().optional(),
 });
 /** As pino numbers them, and as words. */
 const FAILURES: readonly (number | string)[] = [50, 60, 'error', 'fatal'];
@@ -28,9 +30,9 @@ export function checkServiceLog({ serve, home }: Pick<Stage, 'serve' | 'home'>):
 function tellsOfFailure(text: string): boolean {
   const parsed = line.safeParse(parseJson(text));
   if (!parsed.success) return false;
-  const { level, message, status = 0, queued } = parsed.data;
+  const { level, message, status = 0, queued, kind = queued?.kind } = parsed.data;
   // A drain that was under way at ten kills is parked too, and comes again by itself.
-  const isParked = message === 'message parked' && queued?.kind !== 'drain';
+  const isParked = message === 'message parked' && kind !== 'drain';
   return FAILURES.includes(level) || status >= 500 || isParked || isAlarm(text);
 }
 
