@@ -4,6 +4,7 @@ import { layerMissing } from '../../../../shared/layers/layer-errors.ts';
 import type { LayerStore } from '../../../ports/layer-store.ts';
 import type { ImageLookup, Registry, RunImage } from '../../../ports/registry.ts';
 import type { Clock, Log } from '../../../ports/runtime.ts';
+import { appDirectoryLayer } from './app-directory.ts';
 import { connectEngine, type Engine } from './engine.ts';
 import { EngineRefusal } from './engine-call.ts';
 import { imageArchive, type SentLayer } from './image-archive.ts';
@@ -116,7 +117,8 @@ async function make(
   }
   const layers = await layersOf(deps, plan);
   if (await images.isContainerdStore()) return build(deps, { base, plan, layers });
-  await images.load(imageArchive(plan, layers));
+  const sent = layers.length === 0 ? [] : [...layers, appDirectoryLayer()];
+  await images.load(imageArchive(plan, sent));
   return verified(await images.inspect(plan.id), plan.diffIds);
 }
 
@@ -151,7 +153,7 @@ async function build(
     layers,
     signal: closing,
   });
-  // A build packs the files of a layer anew.
+  // A build packs the files of a layer anew, and keeps the owners of directories that are there.
   const wanted = [...(base.layers ?? []), ...plan.layers.map(() => null)];
   return verified(await images.inspect(plan.tag), wanted);
 }

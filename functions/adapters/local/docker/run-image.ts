@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { AppError } from '../../../../shared/errors/app-error.ts';
 import type { RunImage } from '../../../ports/registry.ts';
+import { appDirectoryLayer } from './app-directory.ts';
 import type { ImageFacts } from './images.ts';
 
 /** A run image as it will be in the engine: known before anything is sent. */
@@ -11,9 +12,9 @@ export interface PlannedImage {
   readonly tag: string;
   /** The image's configuration, byte for byte (Docker Image Specification v1.2). */
   readonly config: string;
-  /** All layers, those of the base first, as `sha256:…`. */
+  /** All layers as `sha256:…`: those of the base, the code, and its directory (app-directory.ts) when there is code. */
   readonly diffIds: readonly string[];
-  /** What it adds: diff ids of code layers, and the words before the job's arguments. */
+  /** Diff ids of the code layers, and the words before the job's arguments. */
   readonly layers: readonly string[];
   readonly entrypoint: readonly string[];
 }
@@ -37,7 +38,8 @@ export function planRunImage(base: ImageFacts, image: RunImage): PlannedImage {
       },
     );
   }
-  const diffIds = [...base.layers, ...image.layers.map((layer) => `sha256:${layer}`)];
+  const added = image.layers.length === 0 ? [] : [...image.layers, appDirectoryLayer().diffId];
+  const diffIds = [...base.layers, ...added.map((layer) => `sha256:${layer}`)];
   const config = JSON.stringify({
     architecture: base.architecture,
     ...(base.variant === null ? {} : { variant: base.variant }),
@@ -47,7 +49,7 @@ export function planRunImage(base: ImageFacts, image: RunImage): PlannedImage {
     rootfs: { type: 'layers', diff_ids: diffIds },
     history: [
       ...base.layers.map((layer) => step(base, `caliban: ${layer} of ${base.id}`)),
-      ...image.layers.map((layer) => step(base, `caliban: code layer ${layer}`)),
+      ...added.map((layer) => step(base, `caliban: layer ${layer}`)),
       { ...step(base, 'caliban: entry point'), empty_layer: true },
     ],
   });

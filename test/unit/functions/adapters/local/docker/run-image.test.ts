@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, test } from 'vitest';
+import { appDirectoryLayer } from '../../../../../../functions/adapters/local/docker/app-directory.ts';
 import type { ImageFacts } from '../../../../../../functions/adapters/local/docker/images.ts';
 import { planRunImage } from '../../../../../../functions/adapters/local/docker/run-image.ts';
 
@@ -27,7 +28,8 @@ const IMAGE = { base: 'deps:1', layers: ['aa', 'bb'], entrypoint: ['python', '-m
 describe('a run image', () => {
   test('is its base with the code layers on top and the entry point', ({ expect }) => {
     const { config, diffIds } = planRunImage(BASE, IMAGE);
-    expect(diffIds).toEqual(['sha256:l1', 'sha256:l2', 'sha256:aa', 'sha256:bb']);
+    const directory = `sha256:${appDirectoryLayer().diffId}`;
+    expect(diffIds).toEqual(['sha256:l1', 'sha256:l2', 'sha256:aa', 'sha256:bb', directory]);
     const made = JSON.parse(config);
     expect(made).toEqual({
       architecture: 'arm64',
@@ -48,6 +50,11 @@ describe('a run image', () => {
     });
     const ofLayers = made.history.filter((step: { empty_layer?: boolean }) => !step.empty_layer);
     expect(ofLayers).toHaveLength(diffIds.length);
+  });
+
+  test('without code is its base with another entry point', ({ expect }) => {
+    const { diffIds } = planRunImage(BASE, { ...IMAGE, layers: [] });
+    expect(diffIds).toEqual(BASE.layers);
   });
 
   test('is known before it is made: its id is the hash of its configuration', ({ expect }) => {
