@@ -23,6 +23,7 @@ const FAILURES = {
   500: 'A defect of the service; its log has the request id.',
   503: 'Not now; Retry-After says when to try again.',
   504: 'Not done within the time limit.',
+  507: 'The disk of the service is full; the same may be sent again once there is room.',
 } as const;
 
 type FailureStatus = keyof typeof FAILURES;
@@ -31,12 +32,12 @@ type FailureAnswer = ReturnType<typeof json<typeof errorBody>>;
 /** Error answers of a route, all in the one error form, with those that every route can give. */
 export function failures<S extends FailureStatus = never>(
   ...statuses: readonly S[]
-): Record<S | 401 | 403 | 500 | 503 | 504, FailureAnswer> {
-  const all: readonly FailureStatus[] = [...statuses, 401, 403, 500, 503, 504];
+): Record<S | 401 | 403 | 500 | 503 | 504 | 507, FailureAnswer> {
+  const all: readonly FailureStatus[] = [...statuses, 401, 403, 500, 503, 504, 507];
   // Object.fromEntries forgets which keys there are.
   return Object.fromEntries(
     all.map((status) => [status, json(errorBody, FAILURES[status])]),
-  ) as Record<S | 401 | 403 | 500 | 503 | 504, FailureAnswer>;
+  ) as Record<S | 401 | 403 | 500 | 503 | 504 | 507, FailureAnswer>;
 }
 
 /** Error answers of a route that needs no token. */

@@ -1,6 +1,7 @@
 import type { CoreDeps } from '../core/deps.ts';
 import type { Message } from '../ports/message.ts';
 import { put, STORE_LIMIT, StaleVersion, type Stored } from '../ports/store.ts';
+import { afterFailure, commitAtLast } from './put-back.ts';
 
 const ROWS = 100;
 /** Handlers running at the same time. */
@@ -9,7 +10,10 @@ const IN_FLIGHT = 16;
 const EXPANSIONS_IN_FLIGHT = 2;
 const MAX_ATTEMPTS = 10;
 const LONGEST_SLEEP_MS = 1_000;
-const BACKOFF_MS = { first: 500, longest: 60_000 } as const;
+
+type PutBackDeps = Pick<CoreDeps, 'store' | 'clock' | 'random' | 'log'> & {
+  readonly ending: AbortSignal;
+};
 
 /** The one-machine host's consumer: handles outbox rows where they are. */
 export interface OutboxLoop {
@@ -23,8 +27,9 @@ export interface OutboxLoop {
 
 /**
  * Leases due rows (raising `attempts` before the handler runs, so that a row that kills the service is seen), deletes them on
- * success, puts them back with growing waits, and parks them after ten attempts. Equal messages are handled once. A lease is
- * no lock: the directory's lock guarantees that no other loop runs. `instance` is written beside it, to tell who tried last.
+ * success, puts them back with growing waits, and parks them after ten attempts that failed by themselves. Equal messages are
+ * handled once. A lease is no lock: the directory's lock guarantees that no other loop runs. `instance` is written beside it, to
+ * tell who tried last.
  */
 export function createOutboxLoop(
   deps: Pick<CoreDeps, 'store' | 'clock' | 'random' | 'log'>,
@@ -36,6 +41,7 @@ export function createOutboxLoop(
   let wake: () => void = () => undefined;
   let woken = false;
   let expansions = 0;
+  let ending: AbortSignal = new AbortController().signal;
 
   async function step(): Promise<number> {
     // What is being handled is still in the list: it must not fill the page.
@@ -67,7 +73,8 @@ export function createOutboxLoop(
     const isExpansion = first.value.message.kind === 'expand';
     if (isExpansion) expansions++;
     for (const row of leased) held.add(row.key.id);
-    const done = settle(leased, first.value.message).finally(() => {
+    const { message } = first.value;
+    const done = settle({ ...deps, ending }, leased, () => handle(message)).finally(() => {
       for (const row of leased) held.delete(row.key.id);
       busy.delete(first.key.id);
       if (isExpansion) expansions--;
@@ -77,15 +84,6 @@ export function createOutboxLoop(
     busy.set(first.key.id, done);
   }
 
-  async function settle(rows: readonly Stored<'outbox'>[], message: Message): Promise<void> {
-    try {
-      await handle(message);
-      await deps.store.commit(rows.map((row) => ({ op: 'delete', key: row.key })));
-    } catch (error) {
-      await putBack(deps, rows, error);
-    }
-  }
-
   return {
     inFlight: () => busy.size,
     wake() {
@@ -93,6 +91,7 @@ export function createOutboxLoop(
       wake();
     },
     async run(signal) {
+      ending = signal;
       while (!signal.aborted) {
         woken = false;
         const sleepMs = await step().catch((error: unknown) => {
@@ -109,6 +108,19 @@ export function createOutboxLoop(
       await Promise.allSettled(busy.values());
     },
   };
+}
+
+async function settle(
+  deps: PutBackDeps,
+  rows: readonly Stored<'outbox'>[],
+  handle: () => Promise<void>,
+): Promise<void> {
+  try {
+    await handle();
+    await deps.store.commit(rows.map((row) => ({ op: 'delete', key: row.key })));
+  } catch (error) {
+    await putBack(deps, rows, error);
+  }
 }
 
 function byMessage(rows: readonly Stored<'outbox'>[]): Stored<'outbox'>[][] {
@@ -154,16 +166,13 @@ async function park(deps: Pick<CoreDeps, 'store' | 'log'>, row: Stored<'outbox'>
 }
 
 async function putBack(
-  deps: Pick<CoreDeps, 'store' | 'clock' | 'random' | 'log'>,
+  deps: PutBackDeps,
   rows: readonly Stored<'outbox'>[],
   error: unknown,
 ): Promise<void> {
   for (const row of rows) {
-    const attempts = row.value.attempts + 1;
+    const { attempts, waitMs } = afterFailure(deps, row.value.attempts, error);
     const parked = attempts >= MAX_ATTEMPTS;
-    const waitMs =
-      Math.min(BACKOFF_MS.longest, BACKOFF_MS.first * 2 ** (attempts - 1)) *
-      (0.5 + deps.random.next() / 2);
     const after = {
       ...row.value,
       attempts,
@@ -176,13 +185,12 @@ async function putBack(
       { queued: row.value.message, attempts, parked, error: String(error) },
       parked ? 'message parked' : 'message put back',
     );
-    await deps.store
-      .commit([put(row.key, after)])
-      .catch((lost: unknown) =>
+    await commitAtLast(deps, deps.ending, () => deps.store.commit([put(row.key, after)])).catch(
+      (lost: unknown) =>
         deps.log.error(
           { error: String(lost) },
           'message could not be put back; it is handled again at once',
         ),
-      );
+    );
   }
 }

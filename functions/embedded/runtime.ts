@@ -49,6 +49,7 @@ export const SILENT: Log = {
 };
 
 const LARGEST_LOG_BYTES = 64 * 1024 * 1024;
+const MOST_HELD_BYTES = 1024 * 1024;
 
 /**
  * The service's own log: JSON lines in a file, synchronous so that a crash loses none; one older file is kept.
@@ -58,7 +59,9 @@ export function openServiceLog(path: string): Log & { close(): void } {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > LARGEST_LOG_BYTES)
     renameSync(path, `${path}.1`);
-  const file = destination({ dest: path, sync: true, mode: 0o600 });
+  const file = destination({ dest: path, sync: true, mode: 0o600, maxLength: MOST_HELD_BYTES });
+  // A full disk costs lines, never the service; what is held is written once there is room.
+  file.on('error', () => undefined);
   const log = pino({ messageKey: 'message', base: { pid: process.pid } }, file);
   let isOpen = true;
   const write = (level: 'info' | 'warn' | 'error'): Log['info'] => {

@@ -1,11 +1,18 @@
+/** Exit status of a supervisor that started nothing, because the disk took nothing (EX_TEMPFAIL of sysexits.h). */
+export const NO_ROOM = 75;
+
 /**
  * The supervisor of one attempt, for any POSIX sh: `sh supervisor.sh ATTEMPT_DIR PROGRAM [ARGUMENT...]`, started as the
  * leader of its own session and process group, with the program's directory and environment.
  *
  * - Who creates `started` may start the program; it names the supervisor (pid, start, boot; see process-table.ts).
+ * - It makes room for its words and for the log before it takes that right. A disk that takes nothing ends it with {@link NO_ROOM}: then
+ *   nothing was started, and somebody else may. The exit status is written over what was made room for, in place: at the end
+ *   of a program the disk may be full. Where it cannot be written all the same, the supervisor stays until it can.
  * - Its traps keep a group-wide TERM from ending it; the program gets the default dispositions back. It runs the program in the
  *   foreground, because sh starts a background one with INT and QUIT ignored, and because waiting for a foreground one is
  *   never cut short by a trapped signal.
+ * - Files are made with printf: where a special builtin such as `:` cannot open one, the shell itself ends.
  * - `exec` in the subshell: a word is always a program, never a builtin of this shell.
  * - What the program leaves behind in its group is killed with the supervisor itself, as a container ends with its first process.
  */
@@ -29,9 +36,23 @@ else
 fi
 
 trap : TERM INT HUP
+room=$attempt/exit.$$
+give_up() {
+  rm -f "$room"
+  exit "$1"
+}
+
+{ printf '%40s\n' '' > "$room" && printf '' >> "$attempt/log"; } 2> /dev/null || give_up 75
 set -C
-{ printf '%s\n%s\n%s\n' "$$" "$start" "$boot" > "$attempt/started"; } 2> /dev/null || exit 0
+{ printf '' > "$attempt/started"; } 2> /dev/null || {
+  [ -e "$attempt/started" ] && give_up 0
+  give_up 75
+}
 set +C
+{ printf '%s\n%s\n%s\n' "$$" "$start" "$boot" >> "$attempt/started"; } 2> /dev/null || {
+  rm -f "$attempt/started"
+  give_up 75
+}
 
 if [ -e "$attempt/stop" ]; then
   code=143
@@ -40,7 +61,10 @@ else
   code=$?
 fi
 
-printf '{"exitCode":%d}\n' "$code" > "$attempt/exit.tmp" &&
-  mv -f "$attempt/exit.tmp" "$attempt/exit.json"
+while [ -d "$attempt" ]; do
+  { printf '%-40s\n' "{\"exitCode\":$code}" 1<> "$room"; } 2> /dev/null &&
+    mv -f "$room" "$attempt/exit.json" 2> /dev/null && break
+  sleep 1
+done
 kill -s KILL 0
 `.replaceAll('\\$', '$');
