@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import type { LogLevel } from '../shared/operating/log-level.ts';
+import { asDiskError } from './adapters/local/disk-errors.ts';
 import { acquireServeLock } from './adapters/local/sqlite/serve-lock.ts';
 import { openSqliteStore, type SqliteStore } from './adapters/local/sqlite/sqlite-store.ts';
 import { createWakeQueue } from './adapters/local/wake-queue.ts';
@@ -69,7 +70,8 @@ export interface RunningServe {
 
 /**
  * Hosts the whole service in this process: the only kind of process that runs jobs. Holds the directory's lock until it ends, by
- * the signal or by idleness. Throws AppErrors SERVE_REFUSED, SERVICE_LOCKED, DATA_DIR_UNUSABLE, SCHEMA_TOO_NEW.
+ * the signal or by idleness. Throws AppErrors SERVE_REFUSED, SERVICE_LOCKED, DATA_DIR_UNUSABLE,
+ * DISK_FULL, SCHEMA_TOO_NEW.
  */
 export async function runServe(options: ServeOptions): Promise<RunningServe> {
   refuseOpenBind(options.host, options.token);
@@ -84,7 +86,7 @@ export async function runServe(options: ServeOptions): Promise<RunningServe> {
   } catch (error) {
     ending.abort();
     await closers.closeAll(null);
-    throw error;
+    throw asDiskError(error, dir.path);
   }
 }
 

@@ -33,6 +33,7 @@ const FAILURES = {
   500: 'A defect of the service; its log has the request id.',
   503: 'Not now; Retry-After says when to try again.',
   504: 'Not done within the time limit.',
+  507: 'The disk of the service is full; the same may be sent again once there is room.',
 } as const;
 
 type FailureStatus = keyof typeof FAILURES;
@@ -49,7 +50,7 @@ const FAILURE_HEADERS: { readonly [S in FailureStatus]?: object } = {
 
 /** Error answers of a route, all in the one error form, with those that every route can give. */
 export function failures<S extends FailureStatus = never>(...statuses: readonly S[]) {
-  return answersOf<S | 401 | 504 | Anywhere>(...statuses, 401, 504, ...ANYWHERE);
+  return answersOf<S | 401 | 504 | 507 | Anywhere>(...statuses, 401, 504, 507, ...ANYWHERE);
 }
 
 /** Error answers of a route that needs no token. */

@@ -2,6 +2,7 @@ import type { CoreDeps } from '../core/deps.ts';
 import type { Message } from '../ports/message.ts';
 import type { LogFields } from '../ports/runtime.ts';
 import { put, STORE_LIMIT, StaleVersion, type Stored } from '../ports/store.ts';
+import { afterFailure, commitAtLast } from './put-back.ts';
 
 const ROWS = 100;
 /** Handlers running at the same time. */
@@ -10,9 +11,10 @@ const IN_FLIGHT = 16;
 const EXPANSIONS_IN_FLIGHT = 2;
 const MAX_ATTEMPTS = 10;
 const LONGEST_SLEEP_MS = 1_000;
-const BACKOFF_MS = { first: 500, longest: 60_000 } as const;
 
 type OutboxDeps = Pick<CoreDeps, 'store' | 'clock' | 'random' | 'log' | 'meters'>;
+
+type PutBackDeps = OutboxDeps & { readonly ending: AbortSignal };
 
 /** The one-machine host's consumer: handles outbox rows where they are. */
 export interface OutboxLoop {
@@ -28,8 +30,9 @@ export interface OutboxLoop {
 
 /**
  * Leases due rows (raising `attempts` before the handler runs, so that a row that kills the service is seen), deletes them on
- * success, puts them back with growing waits, and parks them after ten attempts. Equal messages are handled once. A lease is
- * no lock: the directory's lock guarantees that no other loop runs. `instance` is written beside it, to tell who tried last.
+ * success, puts them back with growing waits, and parks them after ten attempts that failed by themselves. Equal messages are
+ * handled once. A lease is no lock: the directory's lock guarantees that no other loop runs. `instance` is written beside it, to
+ * tell who tried last.
  */
 export function createOutboxLoop(
   deps: OutboxDeps,
@@ -42,6 +45,7 @@ export function createOutboxLoop(
   let woken = false;
   let expansions = 0;
   let turnedAt = deps.clock.now();
+  let ending: AbortSignal = new AbortController().signal;
 
   async function step(): Promise<number> {
     // What is being handled is still in the list: it must not fill the page.
@@ -75,7 +79,7 @@ export function createOutboxLoop(
     const isExpansion = message.kind === 'expand';
     if (isExpansion) expansions++;
     for (const row of leased) held.add(row.key.id);
-    const done = settle(deps, leased, () => handle(message)).finally(() => {
+    const done = settle({ ...deps, ending }, leased, () => handle(message)).finally(() => {
       for (const row of leased) held.delete(row.key.id);
       busy.delete(first.key.id);
       if (isExpansion) expansions--;
@@ -93,6 +97,7 @@ export function createOutboxLoop(
       wake();
     },
     async run(signal) {
+      ending = signal;
       while (!signal.aborted) {
         woken = false;
         const sleepMs = await step().catch((error: unknown) => {
@@ -112,7 +117,7 @@ export function createOutboxLoop(
 }
 
 async function settle(
-  deps: OutboxDeps,
+  deps: PutBackDeps,
   rows: readonly Stored<'outbox'>[],
   handle: () => Promise<void>,
 ): Promise<void> {
@@ -169,16 +174,13 @@ async function park(deps: OutboxDeps, row: Stored<'outbox'>): Promise<void> {
 }
 
 async function putBack(
-  deps: OutboxDeps,
+  deps: PutBackDeps,
   rows: readonly Stored<'outbox'>[],
   error: unknown,
 ): Promise<void> {
   for (const row of rows) {
-    const attempts = row.value.attempts + 1;
+    const { attempts, waitMs } = afterFailure(deps, row.value.attempts, error);
     const parked = attempts >= MAX_ATTEMPTS;
-    const waitMs =
-      Math.min(BACKOFF_MS.longest, BACKOFF_MS.first * 2 ** (attempts - 1)) *
-      (0.5 + deps.random.next() / 2);
     const lastError = String(error).slice(0, 1_000);
     const after = {
       ...row.value,
@@ -190,14 +192,13 @@ async function putBack(
     };
     const outcome = parked ? 'parked' : 'put back';
     tellHandled(deps, row.value.message, { outcome, attempts, error: lastError });
-    await deps.store
-      .commit([put(row.key, after)])
-      .catch((lost: unknown) =>
+    await commitAtLast(deps, deps.ending, () => deps.store.commit([put(row.key, after)])).catch(
+      (lost: unknown) =>
         deps.log.error(
           { error: String(lost) },
           'message could not be put back; it is handled again at once',
         ),
-      );
+    );
   }
 }
 

@@ -1,8 +1,8 @@
-import { isAppError } from '../../shared/errors/app-error.ts';
 import { JOB_STATES, type JobState } from '../../shared/jobs/job-state.ts';
 import { type CountsDoc, SCHEMA_VERSION, type SubmissionDoc } from '../ports/documents.ts';
 import { put, StaleVersion, type Write } from '../ports/store.ts';
 import type { CoreDeps } from './deps.ts';
+import { isHostTrouble } from './host-trouble.ts';
 import { getOne } from './records.ts';
 
 type CountsDeps = Pick<CoreDeps, 'store' | 'clock' | 'timing'>;
@@ -32,7 +32,7 @@ export async function countsOf(
     return counts;
   } catch (error) {
     // A read never waits behind writes: what was counted is true, only kept by nobody.
-    if (isAppError(error, 'STORE_BUSY')) return { ...counts, settled: false };
+    if (isHostTrouble(error)) return { ...counts, settled: false };
     if (!(error instanceof StaleVersion)) throw error;
     const winner = (await getOne(deps, 'counts', id))?.value;
     return winner !== undefined && isFresh(deps, winner, since)

@@ -3,6 +3,7 @@ import { put, StaleVersion, type Stored } from '../ports/store.ts';
 import { claimJobs, isClaimable, recoverClaims, submitClaimed } from './claim.ts';
 import type { CoreDeps } from './deps.ts';
 import { serve, type Waiting } from './gate.ts';
+import { isHostTrouble } from './host-trouble.ts';
 import { keepLease, type Lease, releaseLease, reserveBlock, takeLease } from './lane.ts';
 import { commitAndPublish } from './outbox.ts';
 import { everyOf, getOne } from './records.ts';
@@ -51,10 +52,23 @@ export async function drainLane(deps: CoreDeps, laneId: string): Promise<void> {
   try {
     await runSlice(deps, slice);
   } finally {
-    // A slice that breaks off is repeated by its message, which must not meet a lease that nobody uses.
-    await releaseLease(deps, lease);
+    await giveBack(deps, slice);
   }
   await leaveWake(deps, slice);
+}
+
+// A slice that breaks off is repeated by its message, which must not meet a lease that nobody uses: while nothing can be written it is
+// tried again, as long as the lease would last anyway.
+async function giveBack(deps: CoreDeps, { laneId, lease }: Slice): Promise<void> {
+  for (;;) {
+    try {
+      return await releaseLease(deps, lease);
+    } catch (error) {
+      const isOver = deps.clock.now() >= lease.lane.value.leaseUntil;
+      if (isOver || !isHostTrouble(error)) throw error;
+    }
+    await deps.waitOnLane(laneId, deps.timing.idleWaitMs);
+  }
 }
 
 async function runSlice(deps: CoreDeps, slice: Slice): Promise<void> {

@@ -2,6 +2,7 @@ import { copyFile, mkdir, readdir, realpath, rename, rm, stat } from 'node:fs/pr
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { AppError } from '../../shared/errors/app-error.ts';
 import { type CopyRun, copyTree, syncDisks } from '../adapters/local/backup/copy-tree.ts';
+import { asDiskError } from '../adapters/local/disk-errors.ts';
 import { orAbsent, syncDirectory, systemCode } from '../adapters/local/durable-file.ts';
 import { copyAttempts } from '../adapters/local/process/attempt-backup.ts';
 import { backupDatabase } from '../adapters/local/sqlite/sqlite-backup.ts';
@@ -54,7 +55,7 @@ export async function backupDataDir(request: BackupRequest): Promise<BackupView>
     return { target, ...view };
   } catch (error) {
     await rm(draft, { recursive: true, force: true });
-    throw error;
+    throw asDiskError(error, target);
   }
 }
 

@@ -43,6 +43,8 @@ export interface OneMachine {
   readonly address: string;
   readonly process: ChildProcess;
   send(path: string, json?: unknown, headers?: Record<string, string>): Promise<Response>;
+  /** Any request, with the token. */
+  request(path: string, init: RequestInit): Promise<Response>;
   /** Sends a layer as far as it goes; the last answer. */
   upload(layer: BuiltLayer): Promise<Response>;
   /** Submits jobs that run a line of shell, one for each number below `count`, under a key of their own. */
@@ -162,6 +164,8 @@ function requestsTo(
 
   return {
     send,
+    request: (path, { headers, ...init }) =>
+      fetch(`${address}${path}`, { ...init, headers: { ...authorization, ...Object(headers) } }),
     upload,
     submit,
     jobs,

@@ -100,7 +100,7 @@ describe.runIf(hasPart('docker'))('jobs in Docker', { timeout: 300_000 }, () => 
     const cwd = await aProject(machine, { 'x.sh': 'echo never' });
     const given = ['cloud', '--nogpu', '--wait', '--xgroup', 'given', '--image_tag'];
     const gone = await machine.caliban([...given, 'caliban-test/none:1', 'x.sh'], { cwd });
-    expect(gone.status).toBe(1);
+    expect(gone.status).toBe(5);
     expect(gone.stderr).toContain('caliban-test/none:1');
     const missing = await machine.caliban([...given, TEST_BASE_IMAGE, 'x.sh'], { cwd });
     // The image has no entry point and no such script in it: bash says so.

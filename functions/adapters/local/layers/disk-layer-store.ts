@@ -47,7 +47,7 @@ const CHECKS_AT_ONCE = 16;
 
 /**
  * Opens the layers of a directory. A process that is killed at any moment leaves every layer either as it was or
- * published whole. Throws AppError DATA_DIR_UNUSABLE here and in all calls when the disk is full or forbidden,
+ * published whole. Throws AppErrors DISK_FULL and DATA_DIR_UNUSABLE here and in all calls when the disk is full or forbidden,
  * SCHEMA_TOO_NEW for files of a later version.
  */
 export async function openDiskLayerStore(options: DiskLayerOptions): Promise<DiskLayerStore> {

@@ -47,7 +47,7 @@ export interface SqliteStore extends Store {
 /**
  * Opens, and makes or upgrades, the database of one machine. Each operation blocks the event loop for its own time
  * (commits that come together: one fsync) and at most 25 ms of waiting; waiting longer is asynchronous, up to about 10 s, then
- * AppError STORE_BUSY. Throws AppError DATA_DIR_UNUSABLE (network filesystem, no access, no space, not our file),
+ * AppError STORE_BUSY. Throws AppErrors DATA_DIR_UNUSABLE (network filesystem, no access, not our file), DISK_FULL,
  * SCHEMA_TOO_NEW (of a newer caliban), and with `readOnly` NO_SERVICE where there is no database.
  */
 export async function openSqliteStore(options: SqliteOptions): Promise<SqliteStore> {
