@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { asDiskError } from './adapters/local/disk-errors.ts';
+import { asDiskError, refuseUnwritable } from './adapters/local/disk-errors.ts';
 import { acquireServeLock } from './adapters/local/sqlite/serve-lock.ts';
 import { openSqliteStore } from './adapters/local/sqlite/sqlite-store.ts';
 import { createWakeQueue } from './adapters/local/wake-queue.ts';
@@ -55,6 +55,7 @@ export interface RunningServe {
 export async function runServe(options: ServeOptions): Promise<RunningServe> {
   refuseOpenBind(options.host, options.token);
   const dir = await makeDataDir(options.dataDir);
+  refuseUnwritable(dir.path);
   const lock = acquireServeLock(dir.lock);
   const ending = new AbortController();
   const closers = createClosers();
