@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import type { LogLevel } from '../shared/operating/log-level.ts';
-import { asDiskError } from './adapters/local/disk-errors.ts';
+import { asDiskError, refuseUnwritable } from './adapters/local/disk-errors.ts';
 import { acquireServeLock } from './adapters/local/sqlite/serve-lock.ts';
 import { openSqliteStore, type SqliteStore } from './adapters/local/sqlite/sqlite-store.ts';
 import { createWakeQueue } from './adapters/local/wake-queue.ts';
@@ -77,6 +77,7 @@ export async function runServe(options: ServeOptions): Promise<RunningServe> {
   refuseOpenBind(options.host, options.token);
   await checkCaBundle(options.builds);
   const dir = await makeDataDir(options.dataDir);
+  refuseUnwritable(dir.path);
   const lock = acquireServeLock(dir.lock);
   const ending = new AbortController();
   const closers = createClosers();

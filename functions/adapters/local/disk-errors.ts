@@ -1,5 +1,5 @@
-import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { closeSync, existsSync, openSync, statfsSync, unlinkSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { AppError } from '../../../shared/errors/app-error.ts';
 import { systemCode } from './durable-file.ts';
 
@@ -53,13 +53,26 @@ export function notWritable(path: string, cause: unknown): AppError {
   });
 }
 
-/** Why a directory cannot be written, as a system code; undefined: it can. */
+/** Throws AppErrors DISK_FULL and DATA_DIR_UNUSABLE unless a file can be made in the directory. */
+export function refuseUnwritable(directory: string): void {
+  const error = failureOfTry(directory);
+  if (error !== undefined) throw asDiskError(error, directory);
+}
+
+/** Why no file can be made in a directory, as a system code; undefined: it can. */
 export function refusalOf(directory: string): string | undefined {
+  return systemCode(failureOfTry(directory));
+}
+
+// Tried out: what modes and mounts say is not the whole truth, least of all after an error of the disk.
+function failureOfTry(directory: string): unknown {
+  const path = join(directory, `.caliban-try-${process.pid}`);
   try {
-    accessSync(directory, constants.W_OK | constants.X_OK);
+    closeSync(openSync(path, 'wx', 0o600));
+    unlinkSync(path);
     return undefined;
   } catch (error) {
-    return systemCode(error);
+    return error;
   }
 }
 
