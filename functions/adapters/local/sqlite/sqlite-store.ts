@@ -72,7 +72,7 @@ class FileStore implements SqliteStore {
     this.#path = options.path;
     this.#readOnly = options.readOnly === true;
     this.#thread = new CommitThread(options.path);
-    this.#line = new StoreLine(options.clock, (commits) => this.#thread.commit(commits));
+    this.#line = new StoreLine(options.clock, this.#thread);
   }
 
   async get<C extends Collection>(keys: readonly Key<C>[]): Promise<(Stored<C> | undefined)[]> {
