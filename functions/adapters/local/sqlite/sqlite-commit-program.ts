@@ -43,6 +43,9 @@ export type WireAnswer =
   | { readonly kind: 'reshaped' }
   | { readonly kind: 'failed'; readonly message: string; readonly errcode: number | null };
 
+/** What the thread tells: an answer, and whether it copies the log now; then it tells when that is done. */
+export type WireNews = { readonly answer: WireAnswer; readonly copies: boolean } | 'copied';
+
 interface Writer {
   readonly current: StatementSync;
   readonly put: StatementSync;
@@ -65,12 +68,16 @@ function serveCommits(): void {
   const writers = new Map<string, Writer>();
   let rows = 0;
   parentPort?.on('message', (request: readonly WireCommit[] | 'close') => {
+    const tell = (news: WireNews): void => parentPort.postMessage(news);
     if (request !== 'close') {
-      parentPort.postMessage(answerTo({ db, writers, data }, request));
+      const answer = answerTo({ db, writers, data }, request);
       for (const { writes } of request) rows += writes.length;
-      if (rows < data.checkpointRows) return;
+      const copies = rows >= data.checkpointRows;
+      tell({ answer, copies });
+      if (!copies) return;
       rows = 0;
-      checkpoint(db);
+      copyLog(db);
+      tell('copied');
       return;
     }
     db.close();
@@ -82,7 +89,7 @@ function serveCommits(): void {
 }
 
 // Who waited for the commit has the answer already.
-function checkpoint(db: DatabaseSync): void {
+function copyLog(db: DatabaseSync): void {
   try {
     db.exec('PRAGMA wal_checkpoint(PASSIVE)');
   } catch {
@@ -188,7 +195,7 @@ function writerOf({ db, writers, data }: CommitThread, collection: string): Writ
 
 const PARTS = [
   serveCommits,
-  checkpoint,
+  copyLog,
   answerTo,
   commitGroup,
   commitOne,

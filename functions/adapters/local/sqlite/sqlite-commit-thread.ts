@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import type { Collection } from '../../../ports/documents.ts';
-import type { WireAnswer, WireCommit, WireOutcome } from './sqlite-commit-program.ts';
+import type { WireAnswer, WireCommit, WireNews, WireOutcome } from './sqlite-commit-program.ts';
 import { COMMIT_PROGRAM, type CommitThreadData } from './sqlite-commit-program.ts';
 import { TABLES } from './sqlite-schema.ts';
 import { BUSY_TIMEOUT_MS } from './sqlite-turn.ts';
@@ -32,12 +32,18 @@ export class CommitThread {
   readonly #closed = new Int32Array(new SharedArrayBuffer(4));
   #thread: Worker | undefined;
   #answer: ((answer: WireAnswer) => void) | undefined;
+  #copying: PromiseWithResolvers<void> | undefined;
   #isClosed = false;
 
   /** `shape`: what the database must have for anything to be written. */
   constructor(path: string, shape: string) {
     this.#path = path;
     this.#shape = shape;
+  }
+
+  /** Resolves when a group would be begun at once: not while the log is copied. */
+  async ready(): Promise<void> {
+    await this.#copying?.promise;
   }
 
   /**
@@ -62,6 +68,7 @@ export class CommitThread {
   /** Waits for the group that is being written, at most so long (ms), and closes the thread's part of the database. */
   close(waitMs: number): void {
     this.#isClosed = true;
+    this.#endCopying();
     if (this.#thread === undefined) return;
     this.#thread.postMessage('close');
     Atomics.wait(this.#closed, 0, 0, waitMs);
@@ -83,12 +90,24 @@ export class CommitThread {
       thread.unref();
       this.#answer?.(answer);
     };
-    thread.on('message', settle);
+    thread.on('message', (news: WireNews) => {
+      if (news === 'copied') this.#endCopying();
+      else {
+        if (news.copies) this.#copying = Promise.withResolvers();
+        settle(news.answer);
+      }
+    });
     thread.on('error', (error) => {
       this.#thread = undefined;
+      this.#endCopying();
       settle({ kind: 'failed', message: `the thread that commits ended: ${error}`, errcode: null });
     });
     return thread;
+  }
+
+  #endCopying(): void {
+    this.#copying?.resolve();
+    this.#copying = undefined;
   }
 }
 

@@ -6,8 +6,13 @@ import type { WireCommit, WireOutcome } from './sqlite-commit-program.ts';
 import { isBusy } from './sqlite-errors.ts';
 import { storeBusy, takeTurn } from './sqlite-turn.ts';
 
-/** Makes commits in one transaction: their outcomes; when it rejects, nothing of any of them stays. */
-type CommitGroup = (commits: readonly WireCommit[]) => Promise<readonly WireOutcome[]>;
+/** Where groups of commits are made, one after the other. */
+export interface Committer {
+  /** Resolves when a group would be begun at once. */
+  ready(): Promise<void>;
+  /** Makes commits in one transaction: their outcomes; when it rejects, nothing of any of them stays. */
+  commit(commits: readonly WireCommit[]): Promise<readonly WireOutcome[]>;
+}
 
 interface Waiting {
   readonly commit: WireCommit;
@@ -30,7 +35,7 @@ const IMPATIENT_MS = 50;
  */
 export class StoreLine {
   readonly #clock: Clock;
-  readonly #commitGroup: CommitGroup;
+  readonly #committer: Committer;
   readonly #reads: (() => void)[] = [];
   readonly #commits: Waiting[] = [];
   #turnAt = 0;
@@ -43,9 +48,9 @@ export class StoreLine {
   /** Commits of a group that failed as a whole: each gets its own answer. */
   #alone = 0;
 
-  constructor(clock: Clock, commitGroup: CommitGroup) {
+  constructor(clock: Clock, committer: Committer) {
     this.#clock = clock;
-    this.#commitGroup = commitGroup;
+    this.#committer = committer;
   }
 
   /** Runs a read at once where the event loop was looked after lately, otherwise in turn. */
@@ -90,8 +95,11 @@ export class StoreLine {
 
   async #write(): Promise<void> {
     while (this.#commits.length > 0) {
+      await this.#committer.ready();
       try {
-        this.#settle(await takeTurn(this.#clock, () => this.#attempt()));
+        // Whoever waited may have given up meanwhile.
+        if (this.#commits.length > 0)
+          this.#settle(await takeTurn(this.#clock, () => this.#attempt()));
       } catch (error) {
         this.#fail(error);
       } finally {
@@ -105,7 +113,7 @@ export class StoreLine {
     try {
       const group = this.#group().map(({ commit }) => commit);
       this.#inFlight = group.length;
-      return await this.#commitGroup(group);
+      return await this.#committer.commit(group);
     } catch (error) {
       if (!isBusy(error)) throw error;
       this.#isHeldUp = true;

@@ -74,7 +74,7 @@ class FileStore implements SqliteStore {
     this.#readOnly = options.readOnly === true;
     this.#shape = shapeOf((options.migrations ?? MIGRATIONS).length);
     this.#thread = new CommitThread(options.path, this.#shape);
-    this.#line = new StoreLine(options.clock, (commits) => this.#thread.commit(commits));
+    this.#line = new StoreLine(options.clock, this.#thread);
   }
 
   async get<C extends Collection>(keys: readonly Key<C>[]): Promise<(Stored<C> | undefined)[]> {

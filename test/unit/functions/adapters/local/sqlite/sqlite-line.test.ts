@@ -19,13 +19,16 @@ const nameOf = (commit: WireCommit): string => commit.writes[0]?.id ?? '';
 /** A line whose groups are written down; `fails` says which do. */
 function aLine(fails: (names: readonly string[]) => unknown = () => undefined) {
   const groups: string[][] = [];
-  const line = new StoreLine(clock, async (commits): Promise<readonly WireOutcome[]> => {
-    const names = commits.map(nameOf);
-    groups.push(names);
-    await setImmediate();
-    const error = fails(names);
-    if (error !== undefined) throw error;
-    return names.map((_, at) => ({ at }));
+  const line = new StoreLine(clock, {
+    ready: async () => undefined,
+    async commit(commits): Promise<readonly WireOutcome[]> {
+      const names = commits.map(nameOf);
+      groups.push(names);
+      await setImmediate();
+      const error = fails(names);
+      if (error !== undefined) throw error;
+      return names.map((_, at) => ({ at }));
+    },
   });
   return { line, groups };
 }
@@ -65,21 +68,34 @@ test('of a group that fails each gets its own answer', async ({ expect }) => {
 test('who cannot wait does not stand behind a long write; who is in it has its outcome', async ({
   expect,
 }) => {
-  let release = (): void => undefined;
-  const written = new Promise<void>((resolve) => {
-    release = resolve;
-  });
-  const line = new StoreLine(clock, async (commits) => {
-    await written;
-    return commits.map((_, at) => ({ at }));
+  const written = Promise.withResolvers<void>();
+  const line = new StoreLine(clock, {
+    ready: async () => undefined,
+    async commit(commits) {
+      await written.promise;
+      return commits.map((_, at) => ({ at }));
+    },
   });
   const first = [line.commit(aCommit('a'), 'wait'), line.commit(aCommit('b'), 'now-or-never')];
   await setImmediate();
   const patient = line.commit(aCommit('c'), 'wait');
   const busy = { code: 'STORE_BUSY', message: expect.stringContaining('right now') };
   await expect(line.commit(aCommit('d'), 'now-or-never')).rejects.toMatchObject(busy);
-  release();
+  written.resolve();
   expect(await Promise.all([...first, patient])).toHaveLength(3);
+});
+
+test('while the log is copied nothing is begun: who cannot wait gives up', async ({ expect }) => {
+  const copied = Promise.withResolvers<void>();
+  const line = new StoreLine(clock, {
+    ready: () => copied.promise,
+    commit: async (commits) => commits.map((_, at) => ({ at })),
+  });
+  const patient = line.commit(aCommit('a'), 'wait');
+  const busy = { code: 'STORE_BUSY' };
+  await expect(line.commit(aCommit('b'), 'now-or-never')).rejects.toMatchObject(busy);
+  copied.resolve();
+  expect(await patient).toEqual({ at: 0 });
 });
 
 test('many reads let the event loop have its turn in between', async ({
