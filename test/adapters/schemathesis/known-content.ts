@@ -29,7 +29,6 @@ export interface Content {
   readonly cursors: { readonly number: string; readonly text: string };
 }
 
-// The group that the description has for an example: some phases take examples only.
 const SWEEP = 'lr-sweep';
 const LONGEST_WAIT_MS = 120_000;
 const LOOK_MS = 50;

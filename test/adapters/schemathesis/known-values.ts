@@ -32,6 +32,8 @@ export function knownValues(content: Content): readonly KnownValues[] {
   const spec = {
     parameters: {
       'body.codeLayers[*]': always(codeLayer),
+      'body.dependencies.layer': often(codeLayer),
+      'body.platform': often('process'),
       // What is accepted runs: a program that does no harm.
       'body.command[*]': always('true'),
     },
