@@ -2,6 +2,7 @@ import { describe, test } from 'vitest';
 import { accept } from '../../../../functions/core/accept.ts';
 import { countsOf } from '../../../../functions/core/counts.ts';
 import { groupIdOf } from '../../../../functions/core/ids.ts';
+import { AppError } from '../../../../shared/errors/app-error.ts';
 import { aSpec } from '../../../doubles/a-spec.ts';
 import {
   aJob,
@@ -98,6 +99,17 @@ describe('counts by state', () => {
     const deps = await withJobs('SUCCEEDED', 'RUNNING');
     const { byState, settled } = await countsWhileAccepted(deps);
     expect([byState.SUCCEEDED, byState.RUNNING, settled]).toEqual([1, 1, false]);
+  });
+
+  test('are told although they cannot be kept: a read needs no room on a disk', async ({
+    expect,
+  }) => {
+    for (const code of ['DISK_FULL', 'DATA_DIR_UNUSABLE', 'STORE_BUSY'] as const) {
+      const deps = await withJobs('SUCCEEDED');
+      const commit = () => Promise.reject(new AppError(code, 'no'));
+      const counts = await countsOf({ ...deps, store: { ...deps.store, commit } }, scope);
+      expect([counts.byState.SUCCEEDED, counts.settled]).toEqual([1, false]);
+    }
   });
 
   test('of two that recount at once the loser uses the winner’s', async ({ expect }) => {
