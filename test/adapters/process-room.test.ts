@@ -8,7 +8,6 @@ import { aSmallDisk, canMountDisks } from '../fixtures/small-disk.ts';
 import { systemClock } from '../fixtures/system-clock.ts';
 
 const LAYER = 'a'.repeat(64);
-const SILENT = { info: () => undefined, warn: () => undefined, error: console.error };
 
 describe('a job whose code finds no room', () => {
   test('waits and starts once there is some, however often it was tried', async ({
@@ -18,7 +17,7 @@ describe('a job whose code finds no room', () => {
     let tries = 0;
     const warned: string[] = [];
     const harness = await processHarness({
-      log: { ...SILENT, warn: (_, message) => void warned.push(message) },
+      log: { ...SILENT_LOG, warn: (_, message) => void warned.push(message) },
       openLayer: async () => {
         tries += 1;
         if (tries < 3) throw full(tries === 1 ? 'ENOSPC' : 'EROFS');
@@ -43,7 +42,7 @@ describe('a job whose code finds no room', () => {
 
   test('can be stopped while it waits', async ({ expect, onTestFinished }) => {
     const harness = await processHarness({
-      log: SILENT,
+      log: SILENT_LOG,
       openLayer: () => Promise.reject(full('ENOSPC')),
     });
     onTestFinished(() => harness.close());
