@@ -51,7 +51,7 @@ module.exports = {
       from: { path: '^cli/lib/join-parts\\.ts$' },
       to: {
         path: '^functions/',
-        pathNot: '^functions/embedded(/offline)?\\.ts$',
+        pathNot: '^functions/embedded(/offline|/backup)?\\.ts$',
         dependencyTypesNot: ['type-only'],
       },
     },

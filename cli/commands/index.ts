@@ -1,3 +1,4 @@
+import { LOG_LEVELS } from '../../shared/operating/log-level.ts';
 import { CLOUD_OPTIONS } from './cloud-options.ts';
 import type { CommandSpec, OptionSpec } from './command.ts';
 
@@ -122,9 +123,29 @@ export const COMMANDS: readonly CommandSpec[] = [
     options: [
       { flags: '--port <PORT>', summary: 'port to listen on, default a free one' },
       { flags: '--host <HOST>', summary: 'address to listen on, default 127.0.0.1' },
-      { flags: '--platform <KIND>', summary: 'where jobs run', choices: ['process'] },
+      {
+        flags: '--platform <KIND>',
+        summary: 'where jobs run, default docker when it can be used',
+        choices: ['docker', 'process'],
+      },
       { flags: '--slots <N>', summary: 'jobs at the same time' },
+      { flags: '--job_cpus <N>', summary: 'processors that one job in Docker may use' },
+      { flags: '--job_memory <SIZE>', summary: 'memory that one job in Docker may use: 512m, 8g' },
+      {
+        flags: '--base_image <IMAGE>',
+        summary: 'image that environments start from; {} in it stands for cpu or gpu',
+      },
+      {
+        flags: '--ca_bundle <FILE>',
+        summary: 'certificate authorities that builds and jobs trust, behind a proxy',
+      },
+      { flags: '--index_url <URL>', summary: 'package index in place of PyPI' },
       { flags: '--idle_minutes <N>', summary: 'end after N minutes without a live job' },
+      {
+        flags: '--log_level <LEVEL>',
+        summary: 'how much its log tells, default info',
+        choices: LOG_LEVELS,
+      },
       { flags: '--detach', summary: 'start it in the background and return once it answers' },
       { flags: '--stop', summary: 'end the one that runs; its jobs go on and are taken up later' },
       { flags: '--status', summary: 'show whether one runs, and its jobs' },
@@ -162,6 +183,47 @@ export const COMMANDS: readonly CommandSpec[] = [
     arguments: [],
     options: [],
     load: () => import('./endpoint-unset.ts'),
+  },
+  {
+    name: 'admin check',
+    summary: 'recount everything the service keeps, and tell what differs',
+    about: [
+      'Changes nothing. Works while jobs run, and without a running service on the records of this machine.',
+    ],
+    arguments: [],
+    options: [
+      { flags: '--layers', summary: 'read the bytes of every code layer too; takes long' },
+      JSON_OUT,
+      ...CONNECTION,
+    ],
+    examples: [
+      { line: 'caliban admin check', summary: 'the service in use' },
+      { line: 'caliban admin check --data_dir /backup/monday', summary: 'a backup' },
+    ],
+    exits: [
+      [1, 'something differs'],
+      [4, 'you are no admin of the service'],
+    ],
+    load: () => import('./admin-check.ts'),
+  },
+  {
+    name: 'admin backup',
+    summary: 'copy everything the service on this machine keeps, while it runs',
+    about: [
+      'Makes a directory that caliban serve --data_dir can serve once the original is gone. It gets its name only when it is whole.',
+    ],
+    arguments: [{ name: 'DIR', summary: 'directory to make; must not be there, or be empty' }],
+    options: [
+      JSON_OUT,
+      {
+        flags: '--data_dir <DIR>',
+        summary: 'data directory to copy, default CALIBAN_HOME or ~/.caliban',
+      },
+    ],
+    examples: [
+      { line: 'caliban admin backup /backup/monday', summary: 'a copy, to be checked and kept' },
+    ],
+    load: () => import('./admin-backup.ts'),
   },
   {
     name: 'version',

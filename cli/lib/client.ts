@@ -1,4 +1,5 @@
 import type * as z from 'zod';
+import { type CheckPage, checkPage } from '../../shared/api/check.ts';
 import {
   type GroupView,
   groupsPage,
@@ -19,6 +20,7 @@ import {
   layersChecked,
   uploadSession,
 } from '../../shared/api/layers.ts';
+import { LIMITS } from '../../shared/api/limits.ts';
 import { type ServiceView, serviceView } from '../../shared/api/service.ts';
 import {
   type PlanView,
@@ -61,6 +63,8 @@ export interface Client {
   recentJobs(page: PageAt): Promise<z.infer<typeof recentJobsPage>>;
   stopGroup(groupId: string, dryRun: boolean): Promise<StopView>;
   job(id: string): Promise<JobDetail>;
+  /** A part of the check of all records; with `layers` it reads their bytes too, which takes long. */
+  check(at: { readonly cursor: string | undefined; readonly layers: boolean }): Promise<CheckPage>;
   /** The log's text from a cursor on; header X-Caliban-Log-Cursor is the place behind what a plain answer holds. */
   logs(id: string, at: { readonly since: string; readonly follow: boolean }): Promise<Response>;
 }
@@ -111,6 +115,14 @@ function reading(remote: Remote): Omit<Client, Sending | 'remote'> {
     submissionJobs: (id, page) => get(`/v1/submissions/${encode(id)}/jobs`, jobsPage, page),
     recentJobs: (page) => get('/v1/jobs', recentJobsPage, page),
     job: (id) => get(`/v1/jobs/${encode(id)}`, jobDetail),
+    check: (query) =>
+      requestJson(remote, {
+        method: 'GET',
+        path: '/v1/admin/check',
+        query,
+        answer: checkPage,
+        deadlineMs: LIMITS.uploadMs,
+      }),
     logs: (id, { since, follow }) =>
       requestStream(remote, `/v1/jobs/${encode(id)}/logs`, {
         since: since === '' ? undefined : since,

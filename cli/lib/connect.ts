@@ -5,6 +5,7 @@ import { type Client, createClient } from './client.ts';
 import type { Context } from './context.ts';
 import { findEndpoint } from './endpoint.ts';
 import { localTime } from './local-time.ts';
+import { findServe } from './serve-file.ts';
 import type { StartedServe } from './start-serve.ts';
 
 /** A client, to be closed when the command is done. */
@@ -33,7 +34,22 @@ export async function connectOrStart(ctx: Context): Promise<Connection> {
 /** Connects to the service, or to the records on this machine when none runs. Throws NO_SERVICE when there are none either. */
 export async function connectToRead(ctx: Context): Promise<Connection> {
   const endpoint = await findEndpoint(ctx);
-  if (endpoint !== null) return overNetwork(ctx, endpoint);
+  return endpoint === null ? toRecords(ctx) : overNetwork(ctx, endpoint);
+}
+
+/**
+ * Connects to what `--data_dir` names when it is given, whatever service is saved or set: its running service or its records. Else
+ * like {@link connectToRead}.
+ */
+export async function connectToNamed(ctx: Context): Promise<Connection> {
+  const { options, io, dataDir } = ctx;
+  if (!options.isSet('data_dir') || options.isSet('endpoint')) return connectToRead(ctx);
+  const serve = await findServe(dataDir, io.signal);
+  if (serve === null) return toRecords(ctx);
+  return overNetwork(ctx, { url: serve.address, token: options.text('token') ?? serve.token });
+}
+
+async function toRecords(ctx: Context): Promise<Connection> {
   const host = await ctx.io.parts.host();
   const offline = await host.offline(ctx.dataDir);
   if (offline === null) {
@@ -53,11 +69,12 @@ export async function connectToRead(ctx: Context): Promise<Connection> {
 
 /** Says that a service was started, how to end it, and its token when that is new. */
 export function announceStart(ctx: Context, started: StartedServe): void {
-  const { address, pid, newToken } = started;
+  const { address, pid, note, newToken } = started;
   const custom = ctx.options.isSet('data_dir') ? ` --data_dir ${ctx.dataDir}` : '';
   ctx.out.note(
     `Started a service on this machine (${address}, process ${pid}). Stop it with: caliban serve --stop${custom}`,
   );
+  if (note !== null) ctx.out.note(note);
   if (newToken !== null) noteNewToken(ctx, address, newToken);
 }
 

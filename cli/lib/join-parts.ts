@@ -13,4 +13,8 @@ export const PARTS: Parts = {
     ]);
     return { runServe, offline: openOffline };
   },
+  async backup() {
+    const { backupDataDir } = await import('../../functions/embedded/backup.ts');
+    return backupDataDir;
+  },
 };

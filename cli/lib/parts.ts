@@ -1,3 +1,4 @@
+import type { BackupRequest, BackupView } from '../../functions/embedded/backup.ts';
 import type { OfflineService } from '../../functions/embedded/offline.ts';
 import type { RunningServe, ServeOptions } from '../../functions/embedded.ts';
 import type { DependencySpec } from './submission.ts';
@@ -32,6 +33,8 @@ export interface PackRequest {
   readonly contextDir: string;
   /** Where packing remembers what it has read; made when needed. */
   readonly cacheDir: string;
+  /** A directory that never goes up, wherever it is: it holds a token and changes while it is packed. */
+  readonly dataDir?: string;
   readonly module: string;
   readonly extraDirs: readonly string[];
   readonly extras: readonly string[];
@@ -74,4 +77,6 @@ export interface Host {
 export interface Parts {
   packer(): Promise<Packer>;
   host(): Promise<Host>;
+  /** Copies a data directory, whether a service runs there or not. Throws USAGE, NO_SERVICE, DATA_DIR_UNUSABLE, DISK_FULL. */
+  backup(): Promise<(request: BackupRequest) => Promise<BackupView>>;
 }

@@ -30,6 +30,8 @@ export interface Call<T> {
   readonly idempotencyKey?: string;
   /** A POST that may be repeated as it is: it only asks, or it states a wish. */
   readonly repeatable?: boolean;
+  /** How long the answer may take; default LIMITS.requestMs. */
+  readonly deadlineMs?: number;
 }
 
 /** Tries of one request, the first included. */
@@ -56,8 +58,9 @@ export async function requestJson<T>(remote: Remote, call: Call<T>): Promise<T> 
     ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
   };
   const url = urlOf(remote, call.path, call.query);
+  const deadline = call.deadlineMs === undefined ? {} : { deadlineMs: call.deadlineMs };
   const text = await repeat(remote, safe ? MAX_TRIES : 1, () =>
-    send(remote, { url, init }, (response) => response.text()),
+    send(remote, { url, init, ...deadline }, (response) => response.text()),
   );
   return parseAnswer(remote, call, text);
 }
@@ -109,11 +112,12 @@ export function delayMs(error: unknown, attempt: number, clock: Clock): number {
 // One request; an answer outside 2xx becomes the AppError it stands for. The deadline covers `read`.
 async function send<T>(
   remote: Remote,
-  { url, init }: { url: string; init: RequestInit },
+  request: { url: string; init: RequestInit; deadlineMs?: number },
   read: (response: Response) => Promise<T>,
 ): Promise<T> {
+  const { url, init, deadlineMs = LIMITS.requestMs } = request;
   const deadline = new AbortController();
-  const timer = setTimeout(() => deadline.abort(), LIMITS.requestMs);
+  const timer = setTimeout(() => deadline.abort(), deadlineMs);
   const signal = AbortSignal.any([remote.signal, deadline.signal]);
   try {
     const response = await remote.fetch(new Request(url, { ...init, signal }));
@@ -122,7 +126,7 @@ async function send<T>(
   } catch (error) {
     if (remote.signal.aborted) throw remote.signal.reason;
     if (isAppError(error)) throw error;
-    if (deadline.signal.aborted) throw tooSlow(remote, error);
+    if (deadline.signal.aborted) throw tooSlow(remote, deadlineMs, error);
     throw unreachable(remote.url, error);
   } finally {
     clearTimeout(timer);
@@ -204,8 +208,8 @@ function parseRetryAfter(value: string | null): number | undefined {
   return /^\d{1,6}$/.test(value) ? Number(value) * 1_000 : undefined;
 }
 
-function tooSlow({ url }: Remote, cause: unknown): AppError {
-  const seconds = LIMITS.requestMs / 1_000;
+function tooSlow({ url }: Remote, deadlineMs: number, cause: unknown): AppError {
+  const seconds = deadlineMs / 1_000;
   return new AppError('DEADLINE_EXCEEDED', `${url} did not answer within ${seconds} seconds.`, {
     hint: 'Try again.',
     cause,

@@ -21,6 +21,8 @@ export interface WalkedLayer {
 export async function layerTrees(from: {
   readonly contextDir: string;
   readonly roots: readonly string[];
+  /** Not entered. */
+  readonly leftOut?: string | undefined;
   readonly rules: IgnoreRules;
   readonly signal?: AbortSignal | undefined;
 }): Promise<WalkedLayer[]> {
@@ -28,6 +30,7 @@ export async function layerTrees(from: {
   const layers: WalkedLayer[] = [];
   for (const root of roots) {
     const except = new Set(roots.filter((other) => other !== root));
+    if (from.leftOut !== undefined) except.add(from.leftOut);
     const walked = await walkDirectory({ ...from, root, except });
     refuseEmptied(walked, root, from.rules);
     layers.push({

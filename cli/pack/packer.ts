@@ -50,6 +50,7 @@ export function createPacker({ now = Date.now }: PackerOptions = {}): Packer {
       contextDir,
       moduleArgument: module,
       extraDirs,
+      ...(request.dataDir === undefined ? {} : { leftOut: request.dataDir }),
       signal,
       isInspected: (layer) => cache.find(layer) !== undefined,
     });

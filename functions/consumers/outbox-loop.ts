@@ -1,6 +1,8 @@
 import type { CoreDeps } from '../core/deps.ts';
 import type { Message } from '../ports/message.ts';
+import type { LogFields } from '../ports/runtime.ts';
 import { put, STORE_LIMIT, StaleVersion, type Stored } from '../ports/store.ts';
+import { afterFailure, commitAtLast } from './put-back.ts';
 
 const ROWS = 100;
 /** Handlers running at the same time. */
@@ -9,7 +11,10 @@ const IN_FLIGHT = 16;
 const EXPANSIONS_IN_FLIGHT = 2;
 const MAX_ATTEMPTS = 10;
 const LONGEST_SLEEP_MS = 1_000;
-const BACKOFF_MS = { first: 500, longest: 60_000 } as const;
+
+type OutboxDeps = Pick<CoreDeps, 'store' | 'clock' | 'random' | 'log' | 'meters'>;
+
+type PutBackDeps = OutboxDeps & { readonly ending: AbortSignal };
 
 /** The one-machine host's consumer: handles outbox rows where they are. */
 export interface OutboxLoop {
@@ -19,15 +24,18 @@ export interface OutboxLoop {
   run(signal: AbortSignal): Promise<void>;
   /** Handlers running now. */
   inFlight(): number;
+  /** When it last looked through the rows (UTC ms); at first, when it was made. */
+  turnedAt(): number;
 }
 
 /**
  * Leases due rows (raising `attempts` before the handler runs, so that a row that kills the service is seen), deletes them on
- * success, puts them back with growing waits, and parks them after ten attempts. Equal messages are handled once. A lease is
- * no lock: the directory's lock guarantees that no other loop runs. `instance` is written beside it, to tell who tried last.
+ * success, puts them back with growing waits, and parks them after ten attempts that failed by themselves. Equal messages are
+ * handled once. A lease is no lock: the directory's lock guarantees that no other loop runs. `instance` is written beside it, to
+ * tell who tried last.
  */
 export function createOutboxLoop(
-  deps: Pick<CoreDeps, 'store' | 'clock' | 'random' | 'log'>,
+  deps: OutboxDeps,
   instance: string,
   handle: (message: Message) => Promise<void>,
 ): OutboxLoop {
@@ -36,6 +44,8 @@ export function createOutboxLoop(
   let wake: () => void = () => undefined;
   let woken = false;
   let expansions = 0;
+  let turnedAt = deps.clock.now();
+  let ending: AbortSignal = new AbortController().signal;
 
   async function step(): Promise<number> {
     // What is being handled is still in the list: it must not fill the page.
@@ -49,6 +59,7 @@ export function createOutboxLoop(
     for (const rows of byMessage(due)) {
       if (hasPlaceFor(rows[0]?.value.message)) await start(rows);
     }
+    turnedAt = deps.clock.now();
     const next = free.find((row) => row.value.notBefore > now);
     return next === undefined
       ? LONGEST_SLEEP_MS
@@ -64,10 +75,11 @@ export function createOutboxLoop(
     const leased = await lease(deps, rows, instance);
     const [first] = leased;
     if (first === undefined) return;
-    const isExpansion = first.value.message.kind === 'expand';
+    const { message } = first.value;
+    const isExpansion = message.kind === 'expand';
     if (isExpansion) expansions++;
     for (const row of leased) held.add(row.key.id);
-    const done = settle(leased, first.value.message).finally(() => {
+    const done = settle({ ...deps, ending }, leased, () => handle(message)).finally(() => {
       for (const row of leased) held.delete(row.key.id);
       busy.delete(first.key.id);
       if (isExpansion) expansions--;
@@ -77,22 +89,15 @@ export function createOutboxLoop(
     busy.set(first.key.id, done);
   }
 
-  async function settle(rows: readonly Stored<'outbox'>[], message: Message): Promise<void> {
-    try {
-      await handle(message);
-      await deps.store.commit(rows.map((row) => ({ op: 'delete', key: row.key })));
-    } catch (error) {
-      await putBack(deps, rows, error);
-    }
-  }
-
   return {
     inFlight: () => busy.size,
+    turnedAt: () => turnedAt,
     wake() {
       woken = true;
       wake();
     },
     async run(signal) {
+      ending = signal;
       while (!signal.aborted) {
         woken = false;
         const sleepMs = await step().catch((error: unknown) => {
@@ -109,6 +114,21 @@ export function createOutboxLoop(
       await Promise.allSettled(busy.values());
     },
   };
+}
+
+async function settle(
+  deps: PutBackDeps,
+  rows: readonly Stored<'outbox'>[],
+  handle: () => Promise<void>,
+): Promise<void> {
+  try {
+    await handle();
+    await deps.store.commit(rows.map((row) => ({ op: 'delete', key: row.key })));
+  } catch (error) {
+    await putBack(deps, rows, error);
+    return;
+  }
+  for (const row of rows) tellHandled(deps, row.value.message, { outcome: 'done' });
 }
 
 function byMessage(rows: readonly Stored<'outbox'>[]): Stored<'outbox'>[][] {
@@ -145,44 +165,51 @@ async function lease(
 }
 
 // Only a row whose handling ended the service each time can have so many attempts and not be parked.
-async function park(deps: Pick<CoreDeps, 'store' | 'log'>, row: Stored<'outbox'>): Promise<void> {
+async function park(deps: OutboxDeps, row: Stored<'outbox'>): Promise<void> {
   const { message, attempts } = row.value;
   const lastError = `The service ended while it handled this, ${attempts} times.`;
   const parked = { ...row.value, parked: true, leasedBy: null, lastError };
   await deps.store.commit([put(row.key, parked, { version: row.version })]);
-  deps.log.warn({ queued: message, attempts }, 'message parked');
+  tellHandled(deps, message, { outcome: 'parked', attempts });
 }
 
 async function putBack(
-  deps: Pick<CoreDeps, 'store' | 'clock' | 'random' | 'log'>,
+  deps: PutBackDeps,
   rows: readonly Stored<'outbox'>[],
   error: unknown,
 ): Promise<void> {
   for (const row of rows) {
-    const attempts = row.value.attempts + 1;
+    const { attempts, waitMs } = afterFailure(deps, row.value.attempts, error);
     const parked = attempts >= MAX_ATTEMPTS;
-    const waitMs =
-      Math.min(BACKOFF_MS.longest, BACKOFF_MS.first * 2 ** (attempts - 1)) *
-      (0.5 + deps.random.next() / 2);
+    const lastError = String(error).slice(0, 1_000);
     const after = {
       ...row.value,
       attempts,
       parked,
       leasedBy: null,
-      lastError: String(error).slice(0, 1_000),
+      lastError,
       notBefore: deps.clock.now() + waitMs,
     };
-    deps.log.warn(
-      { queued: row.value.message, attempts, parked, error: String(error) },
-      parked ? 'message parked' : 'message put back',
-    );
-    await deps.store
-      .commit([put(row.key, after)])
-      .catch((lost: unknown) =>
+    const outcome = parked ? 'parked' : 'put back';
+    tellHandled(deps, row.value.message, { outcome, attempts, error: lastError });
+    await commitAtLast(deps, deps.ending, () => deps.store.commit([put(row.key, after)])).catch(
+      (lost: unknown) =>
         deps.log.error(
           { error: String(lost) },
           'message could not be put back; it is handled again at once',
         ),
-      );
+    );
   }
+}
+
+// A message's own fields are the line's: the id of its submission, its lane.
+function tellHandled(
+  deps: Pick<OutboxDeps, 'log' | 'meters'>,
+  message: Message,
+  told: { readonly outcome: 'done' | 'parked' | 'put back' } & LogFields,
+): void {
+  const level = told.outcome === 'done' ? 'debug' : 'warn';
+  deps.log[level]({ ...message, ...told }, `message ${told.outcome}`);
+  const outcome = told.outcome.replace(' ', '_');
+  deps.meters.count('caliban_messages_handled_total', { kind: message.kind, outcome });
 }

@@ -1,8 +1,8 @@
-import { isAppError } from '../../shared/errors/app-error.ts';
 import { JOB_STATES, type JobState } from '../../shared/jobs/job-state.ts';
 import { type CountsDoc, SCHEMA_VERSION, type SubmissionDoc } from '../ports/documents.ts';
 import { put, StaleVersion, type Write } from '../ports/store.ts';
 import type { CoreDeps } from './deps.ts';
+import { isHostTrouble } from './host-trouble.ts';
 import { getOne } from './records.ts';
 
 type CountsDeps = Pick<CoreDeps, 'store' | 'clock' | 'timing'>;
@@ -15,11 +15,16 @@ export type CountsScope =
 /**
  * Jobs by state. One derived document, recomputed (never incremented) when it is older than `countsMs` and not settled;
  * of two that recompute at once the loser uses the winner's. Who loses to an acceptance tells what it counted, as not settled.
+ * Counts taken before `since` are computed again however young they are.
  */
-export async function countsOf(deps: CountsDeps, scope: CountsScope): Promise<CountsDoc> {
-  const id = scope.kind === 'group' ? `group-${scope.id}` : `submission-${scope.doc.id}`;
+export async function countsOf(
+  deps: CountsDeps,
+  scope: CountsScope,
+  since = 0,
+): Promise<CountsDoc> {
+  const id = countsIdOf(scope);
   const stored = await getOne(deps, 'counts', id);
-  if (stored !== undefined && isFresh(deps, stored.value)) return stored.value;
+  if (stored !== undefined && isFresh(deps, stored.value, since)) return stored.value;
   const counts = await recount(deps, scope, id);
   try {
     const expect = stored === undefined ? 'absent' : { version: stored.version };
@@ -27,11 +32,18 @@ export async function countsOf(deps: CountsDeps, scope: CountsScope): Promise<Co
     return counts;
   } catch (error) {
     // A read never waits behind writes: what was counted is true, only kept by nobody.
-    if (isAppError(error, 'STORE_BUSY')) return { ...counts, settled: false };
+    if (isHostTrouble(error)) return { ...counts, settled: false };
     if (!(error instanceof StaleVersion)) throw error;
     const winner = (await getOne(deps, 'counts', id))?.value;
-    return winner !== undefined && isFresh(deps, winner) ? winner : { ...counts, settled: false };
+    return winner !== undefined && isFresh(deps, winner, since)
+      ? winner
+      : { ...counts, settled: false };
   }
+}
+
+/** Where the counts of a scope are kept. */
+export function countsIdOf(scope: CountsScope): string {
+  return scope.kind === 'group' ? `group-${scope.id}` : `submission-${scope.doc.id}`;
 }
 
 /** Counted now, written nowhere: for a reader that must not write, and for checks. */
@@ -80,8 +92,10 @@ function stale(id: string): Write {
   );
 }
 
-function isFresh(deps: CountsDeps, counts: CountsDoc): boolean {
-  return counts.settled || deps.clock.now() - counts.computedAt < deps.timing.countsMs;
+function isFresh(deps: CountsDeps, counts: CountsDoc, since: number): boolean {
+  if (counts.settled) return true;
+  const ageMs = deps.clock.now() - counts.computedAt;
+  return counts.computedAt >= since && ageMs < deps.timing.countsMs;
 }
 
 function countState(deps: CountsDeps, scope: CountsScope, state: JobState): Promise<number> {

@@ -3,6 +3,7 @@ import { put, StaleVersion, type Stored } from '../ports/store.ts';
 import { claimJobs, isClaimable, recoverClaims, submitClaimed } from './claim.ts';
 import type { CoreDeps } from './deps.ts';
 import { serve, type Waiting } from './gate.ts';
+import { isHostTrouble } from './host-trouble.ts';
 import { keepLease, type Lease, releaseLease, reserveBlock, takeLease } from './lane.ts';
 import { commitAndPublish } from './outbox.ts';
 import { everyOf, getOne } from './records.ts';
@@ -51,10 +52,23 @@ export async function drainLane(deps: CoreDeps, laneId: string): Promise<void> {
   try {
     await runSlice(deps, slice);
   } finally {
-    // A slice that breaks off is repeated by its message, which must not meet a lease that nobody uses.
-    await releaseLease(deps, lease);
+    await giveBack(deps, slice);
   }
   await leaveWake(deps, slice);
+}
+
+// A slice that breaks off is repeated by its message, which must not meet a lease that nobody uses: while nothing can be written it is
+// tried again, as long as the lease would last anyway.
+async function giveBack(deps: CoreDeps, { laneId, lease }: Slice): Promise<void> {
+  for (;;) {
+    try {
+      return await releaseLease(deps, lease);
+    } catch (error) {
+      const isOver = deps.clock.now() >= lease.lane.value.leaseUntil;
+      if (isOver || !isHostTrouble(error)) throw error;
+    }
+    await deps.waitOnLane(laneId, deps.timing.idleWaitMs);
+  }
 }
 
 async function runSlice(deps: CoreDeps, slice: Slice): Promise<void> {
@@ -62,8 +76,9 @@ async function runSlice(deps: CoreDeps, slice: Slice): Promise<void> {
   while (deps.clock.now() < endAt && (await keepLease(deps, lease))) {
     const step = await drainStep(deps, slice);
     if (step.kind === 'end') return;
-    if (step.kind === 'wait')
-      await deps.waitOnLane(laneId, Math.max(1, Math.min(step.ms, endAt - deps.clock.now())));
+    // Also between two batches: a lane with places for all would keep an ending host from its end.
+    const ms = step.kind === 'wait' ? Math.max(1, Math.min(step.ms, endAt - deps.clock.now())) : 0;
+    await deps.waitOnLane(laneId, ms);
   }
 }
 
@@ -180,6 +195,7 @@ async function submitJobs(
   const submissions = new Map(slice.open.submissions.map(({ value }) => [value.id, value]));
   const claimed = await claimJobs(deps, slice.lease.holder, jobs);
   slice.spent += claimed.length;
+  deps.meters.count('caliban_lane_claims_total', { lane: slice.laneId }, claimed.length);
   // Someone else moved one of them: what we hold is old.
   if (claimed.length < jobs.length) slice.open = { at: Number.NEGATIVE_INFINITY, submissions: [] };
   for (let from = 0; from < claimed.length; from += PARALLEL) {
@@ -188,6 +204,8 @@ async function submitJobs(
         const submission = submissions.get(job.value.submissionId);
         if (submission === undefined) return;
         const outcome = await submitClaimed(deps, job, submission);
+        const labels = { lane: slice.laneId, outcome: outcome.kind };
+        deps.meters.count('caliban_lane_submits_total', labels);
         if (outcome.kind === 'busy') slice.busyUntil = Math.max(slice.busyUntil, outcome.untilMs);
       }),
     );

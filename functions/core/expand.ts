@@ -16,7 +16,7 @@ import { configText } from './accept.ts';
 import type { CoreDeps } from './deps.ts';
 import { stillCreatesJobs } from './ending.ts';
 import { facetsOf } from './facets.ts';
-import { experimentIdOf, jobIdOf, orderOf } from './ids.ts';
+import { chunkIdOf, experimentIdOf, jobIdOf, orderOf } from './ids.ts';
 import { commitAndPublish, type Outgoing } from './outbox.ts';
 import { getOne, getSubmission } from './records.ts';
 import { retryStale } from './retry-stale.ts';
@@ -37,7 +37,7 @@ export async function expandChunk(deps: CoreDeps, message: ExpandMessage): Promi
   await retryStale(async () => {
     const { value: submission } = await getSubmission(deps, submissionId);
     if (!stillCreatesJobs(submission) || message.chunk >= submission.chunks) return;
-    const record = await getOne(deps, 'chunks', chunkId(message));
+    const record = await getOne(deps, 'chunks', chunkIdOf(submissionId, message.chunk));
     if (record === undefined) await createChunk(deps, submission, message.chunk);
   });
   await finishExpansion(deps, submissionId);
@@ -54,7 +54,7 @@ export async function repairExpansion(deps: CoreDeps, submission: SubmissionDoc)
     const records = await deps.store.get(
       chunks.map((chunk) => ({
         collection: 'chunks',
-        id: chunkId({ submissionId: submission.id, chunk }),
+        id: chunkIdOf(submission.id, chunk),
       })),
     );
     for (const [at, record] of records.entries()) {
@@ -66,10 +66,6 @@ export async function repairExpansion(deps: CoreDeps, submission: SubmissionDoc)
   }
   if (outgoing.length > 0) await commitAndPublish(deps, [], outgoing);
   else await finishExpansion(deps, submission.id);
-}
-
-function chunkId(message: ExpandMessage): string {
-  return `${message.submissionId}-${message.chunk}`;
 }
 
 async function createChunk(
@@ -86,7 +82,7 @@ async function createChunk(
   const missing = new Set(experimentIds.filter((_, at) => known[at] === undefined));
   const writes: Write[] = [
     put(
-      { collection: 'chunks', id: chunkId({ submissionId: submission.id, chunk }) },
+      { collection: 'chunks', id: chunkIdOf(submission.id, chunk) },
       { schemaVersion: SCHEMA_VERSION, submissionId: submission.id, index: chunk },
       'absent',
     ),
@@ -105,6 +101,8 @@ async function createChunk(
     writes.push(put({ collection: 'jobs', id: job.id }, job, 'absent'));
   }
   await commitAndPublish(deps, writes, followUps(submission, chunk));
+  deps.log.debug({ submissionId: submission.id, chunk, jobs: points.length }, 'jobs created');
+  deps.meters.count('caliban_jobs_created_total', { lane: submission.lane }, points.length);
 }
 
 function followUps(submission: SubmissionDoc, chunk: number): Outgoing[] {

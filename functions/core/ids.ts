@@ -45,6 +45,11 @@ export function jobIdOf(submissionId: string, index: number, count: number): str
   return `${submissionId}-${String(index).padStart(width, '0')}`;
 }
 
+/** The record of one chunk of a submission. */
+export function chunkIdOf(submissionId: string, chunk: number): string {
+  return `${submissionId}-${chunk}`;
+}
+
 /** Sorts by acceptance, then submission, then index. */
 export function orderOf(acceptedAt: number, jobId: string): string {
   return `${String(acceptedAt).padStart(14, '0')}-${jobId}`;

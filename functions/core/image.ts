@@ -6,6 +6,7 @@ import { put } from '../ports/store.ts';
 import { prepareDependencies, sentence } from './dependency-build.ts';
 import type { CoreDeps } from './deps.ts';
 import { requestEnding } from './ending.ts';
+import { isHostTrouble } from './host-trouble.ts';
 import { commitAndPublish } from './outbox.ts';
 import { getSubmission } from './records.ts';
 import { retryStale } from './retry-stale.ts';
@@ -57,8 +58,7 @@ async function look(deps: CoreDeps, submission: SubmissionDoc): Promise<Outcome>
       : dependencies;
   } catch (error) {
     // What builder and registry say of these inputs is final; anything else is tried again with the message.
-    if (!isAppError(error) || error.code === 'UNAVAILABLE' || error.code === 'STORE_BUSY')
-      throw error;
+    if (!isAppError(error) || error.code === 'UNAVAILABLE' || isHostTrouble(error)) throw error;
     return { kind: 'failed', message: sentence(error.message, error.hint ?? null) };
   }
 }
@@ -142,5 +142,6 @@ async function markReady(
       [put(stored.key, ready, { version: stored.version })],
       [{ message: { kind: 'drain', lane: submission.lane } }],
     );
+    deps.log.info({ submissionId, build: buildId, run: run.kind }, 'image ready');
   });
 }

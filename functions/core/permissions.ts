@@ -21,3 +21,11 @@ export function requireOwner(
     hint: 'Only its owner or an admin may stop it.',
   });
 }
+
+/** Throws FORBIDDEN unless the principal is an admin. */
+export function requireAdmin(principal: Principal): void {
+  if (principal.role === 'admin') return;
+  throw new AppError('FORBIDDEN', `${principal.id} is no admin of this service.`, {
+    hint: 'Ask one, or use the token of one.',
+  });
+}

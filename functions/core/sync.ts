@@ -8,6 +8,7 @@ import { moved, noted } from './job-moves.ts';
 import { commitAndPublish, type Outgoing } from './outbox.ts';
 import { everyOf, getJob, getOne } from './records.ts';
 import { retryStale } from './retry-stale.ts';
+import { tellMove } from './tell-move.ts';
 
 const SYNC_WRITE_EVERY_MS = 5_000;
 const MOVES_PER_COMMIT = 100;
@@ -144,7 +145,7 @@ async function applied(pass: Pass, job: JobDoc, seen: Observation): Promise<JobD
   if (job.state === 'QUEUED' || job.state === 'SUBMITTING') return undefined;
   if (seen.ref !== job.ref) {
     if (!lives) return undefined;
-    await cancel(pass, seen.ref);
+    await cancel(pass, seen);
     const cause = duplicateCause(job, seen);
     // Named once: it may show for many passes, and a history is short.
     const isNamed = job.history.some((move) => move.cause.message === cause.message);
@@ -152,8 +153,7 @@ async function applied(pass: Pass, job: JobDoc, seen: Observation): Promise<JobD
       ? undefined
       : noted(job, { at: pass.deps.clock.now(), cause });
   }
-  if (lives && (job.stopRequestedAt !== null || isTerminal(job.state)))
-    await cancel(pass, seen.ref);
+  if (lives && (job.stopRequestedAt !== null || isTerminal(job.state))) await cancel(pass, seen);
   return observed(pass.deps, job, seen);
 }
 
@@ -164,11 +164,12 @@ function duplicateCause(job: JobDoc, seen: Observation): Cause {
   };
 }
 
-async function cancel(pass: Pass, ref: string): Promise<void> {
+async function cancel(pass: Pass, { jobId, attempt, ref }: Observation): Promise<void> {
   try {
     await pass.platform.cancel(ref);
   } catch (error) {
-    pass.deps.log.warn({ ref, error: String(error) }, 'cancel failed; the next pass asks again');
+    const told = { jobId, attempt, ref, error: String(error) };
+    pass.deps.log.warn(told, 'cancel failed; the next pass asks again');
   }
 }
 
@@ -202,8 +203,8 @@ async function commitMoves(pass: Pass, moves: readonly Move[]): Promise<void> {
         moves.some(({ after }) => !after.active),
       ),
     );
+    for (const { after } of moves) count(pass, after);
     for (const { after, observation } of latest.values()) {
-      count(pass, after);
       if (isSettledBy(after, observation)) pass.settled.add(observation.ref);
     }
   } catch (error) {
@@ -232,8 +233,7 @@ function wakeAfter(pass: Pass, freed: boolean): Outgoing[] {
 }
 
 function count(pass: Pass, job: JobDoc): void {
-  const { id: jobId, state, attempt, cause } = job;
-  pass.deps.log.info({ jobId, state, attempt, cause: cause.code }, 'job moved');
+  tellMove(pass.deps, job);
   pass.moved++;
   pass.groups.add(job.groupId);
 }

@@ -1,5 +1,5 @@
 import { userInfo } from 'node:os';
-import { createOfflinePlatform } from '../adapters/local/process/offline-platform.ts';
+import { AppError } from '../../shared/errors/app-error.ts';
 import { createInterpreterResolver } from '../adapters/local/python.ts';
 import { sqliteStoreExists } from '../adapters/local/sqlite/sqlite-database.ts';
 import { openSqliteStore, type SqliteStore } from '../adapters/local/sqlite/sqlite-store.ts';
@@ -8,13 +8,12 @@ import { createVenvBuilder } from '../adapters/local/venv/venv-builder.ts';
 import { createWakeQueue } from '../adapters/local/wake-queue.ts';
 import { createApi } from '../api/create-api.ts';
 import type { CoreDeps } from '../core/deps.ts';
-import type { Platform } from '../ports/platform.ts';
-import type { Log } from '../ports/runtime.ts';
+import type { Write } from '../ports/store.ts';
 import { dataDirAt } from './data-dir.ts';
-import { coreDeps, laneOf, openLayers } from './parts.ts';
-import { systemClock, systemRandom, VERSION } from './runtime.ts';
-
-const SILENT: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
+import { hostCheck } from './host-check.ts';
+import { coreDeps, openLayers, recordsOf } from './parts.ts';
+import { laneOf } from './platform-choice.ts';
+import { SILENT, systemClock, systemRandom, VERSION } from './runtime.ts';
 
 /** The service's routes in this process: reads only; nothing is drained, nothing written. */
 export interface OfflineService {
@@ -29,12 +28,10 @@ export async function openOffline(dataDir: string): Promise<OfflineService | nul
   const dir = dataDirAt(dataDir);
   if (!sqliteStoreExists(dir.database)) return null;
   const store = await openSqliteStore({ path: dir.database, clock: systemClock, readOnly: true });
-  const platform: Platform = createOfflinePlatform(dir.platform);
   const layers = await openLayers(dir);
   const deps: CoreDeps = {
-    ...coreDeps(store, laneOf(0), SILENT),
-    // Derived counts may be computed anew; without a service nobody keeps them.
-    store: { ...readsOf(store), commit: async () => undefined },
+    ...coreDeps(store, laneOf('process', 0), SILENT),
+    store: { ...readsOf(store), commit: keepNothing },
     layers,
     builder: createVenvBuilder({
       dir: dir.builds,
@@ -44,7 +41,7 @@ export async function openOffline(dataDir: string): Promise<OfflineService | nul
       environment: {},
     }),
     registry: null,
-    platforms: new Map([['process', platform]]),
+    platforms: recordsOf(dir),
     queue: createWakeQueue(() => undefined),
     waitOnLane: async () => undefined,
   };
@@ -53,10 +50,11 @@ export async function openOffline(dataDir: string): Promise<OfflineService | nul
     deps,
     uploads: null,
     authenticator: createTokenAuthenticator([
-      { token, principal: { id: userInfo().username, role: 'viewer' } },
+      { token, principal: { id: userInfo().username, role: 'admin' } },
     ]),
     service: { version: VERSION, instance: 'offline', host: 'one-machine' },
     allowedHosts: null,
+    check: hostCheck(deps, dir, { isServed: false }),
   });
   const changedAt = await store.lastChangeAt();
   return {
@@ -68,6 +66,14 @@ export async function openOffline(dataDir: string): Promise<OfflineService | nul
     statesAsOf: changedAt === 0 ? null : new Date(changedAt),
     close: async () => store.close(),
   };
+}
+
+// Derived counts may be computed anew; without a service nobody keeps them. Nothing else may be written.
+async function keepNothing(writes: readonly Write[]): Promise<void> {
+  if (writes.every(({ key }) => key.collection === 'counts')) return;
+  throw new AppError('NO_SERVICE', 'No service is running here; records can only be read.', {
+    hint: 'Start it with: caliban serve --detach',
+  });
 }
 
 function readsOf(store: SqliteStore): Pick<SqliteStore, 'get' | 'list' | 'count'> {

@@ -46,6 +46,11 @@ export interface LayerStore {
   complete(diffId: string): Promise<'verified' | 'complete'>;
   /** The uncompressed tar of a verified layer. Throws AppError LAYER_MISSING. */
   open(diffId: string): Promise<AsyncIterable<Uint8Array>>;
+  /**
+   * Reads the stored blob of a verified layer again and checks it as `complete` did, and its digest: what is wrong with it, or null.
+   * Throws AppError LAYER_MISSING.
+   */
+  reverify(diffId: string): Promise<string | null>;
   /** One file of a verified layer, by its path inside, or undefined. Throws AppError LAYER_MISSING, LIMIT_EXCEEDED. */
   readFile(diffId: string, path: string, maxBytes: number): Promise<Uint8Array | undefined>;
 }

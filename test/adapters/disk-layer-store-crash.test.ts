@@ -176,8 +176,8 @@ describe('a full disk', () => {
     async ({ expect }) => {
       const file = await layerDisk.openStaged('/dev/full');
       await expect(file.write(Buffer.from('x'), 0)).rejects.toMatchObject({
-        code: 'DATA_DIR_UNUSABLE',
-        message: expect.stringContaining('disk is full'),
+        code: 'DISK_FULL',
+        message: expect.stringMatching(/^The disk of \/dev is full \(.* free\)/),
         hint: expect.stringContaining('Free some space'),
       });
       await file.close().catch(() => undefined);

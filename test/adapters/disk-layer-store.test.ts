@@ -177,3 +177,21 @@ describe('sweep', () => {
     expect((await store.check([diffId]))[0]?.state).toBe('verified');
   });
 });
+
+describe('a stored layer that changed on the disk', () => {
+  test('is told, with what is wrong', async ({ expect }) => {
+    const { dir, store } = await aStore();
+    await store.begin(declaration);
+    await sendBlob(store, LAYER);
+    await store.complete(diffId);
+    const path = join(dir, diffId.slice(0, 2), diffId);
+    const flipped = Buffer.from(blob);
+    flipped[600] = 0x21;
+    await writeFile(path, flipped);
+    expect(await store.reverify(diffId)).toMatch(/its tar has sha256/);
+    await writeFile(path, blob);
+    const record = await readFile(`${path}.json`, 'utf8');
+    await writeFile(`${path}.json`, record.replace(/"blobDigest":"..../, '"blobDigest":"0000'));
+    expect(await store.reverify(diffId)).toMatch(/its blob has sha256 .*, recorded is 0000/);
+  });
+});

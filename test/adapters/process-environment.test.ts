@@ -203,7 +203,8 @@ describe('the supervisor script', () => {
       detached: true,
     });
     await once(child, 'exit');
-    expect(await readFile(join(dir, 'exit.json'), 'utf8')).toBe('{"exitCode":143}\n');
+    const exit: unknown = JSON.parse(await readFile(join(dir, 'exit.json'), 'utf8'));
+    expect(exit).toEqual({ exitCode: 143 });
     await sleep(20);
     await expect(readFile(join(dir, 'ran'))).rejects.toThrow('ENOENT');
   });

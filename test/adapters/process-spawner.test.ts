@@ -15,8 +15,8 @@ describe('the process that starts programs', () => {
     const spawner = createSpawner();
     onTestFinished(() => spawner.close());
     const started = await spawner.start(aProgram('exit 3'));
-    await new Promise<void>((resolve) => started.onExit(resolve));
-    expect(started).toBeDefined();
+    const status = await new Promise<number | null>((resolve) => started.onExit(resolve));
+    expect(status).toBe(3);
   });
 
   test('tells what cannot be started, and starts the next', async ({ expect, onTestFinished }) => {

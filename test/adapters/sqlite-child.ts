@@ -8,7 +8,7 @@ import type { Clock } from '../../functions/ports/runtime.ts';
 import { type Key, put, StaleVersion, type Write } from '../../functions/ports/store.ts';
 import { aDocument } from '../contract/store-documents.ts';
 
-// A process of its own for the tests of several processes: `sqlite-child.ts TASK FILE [COUNT]`.
+// A process of its own for the tests of several processes: `sqlite-child.ts TASK FILE [COUNT]`, `sqlite-child.ts open FILE [MIGRATIONS]`.
 
 const clock: Clock = {
   now: () => Date.now(),
@@ -101,14 +101,19 @@ async function wins(store: SqliteStore, writes: readonly Write[]): Promise<boole
   }
 }
 
-const [task, file = '', count] = process.argv.slice(2);
+const [task, file = '', detail] = process.argv.slice(2);
 if (task === 'lock') {
   acquireServeLock(file);
   process.stdout.write('held\n');
   await setTimeout(60_000);
 } else {
-  const store = await openSqliteStore({ path: file, clock });
-  if (task === 'increment') process.stdout.write(await increment(store, Number(count)));
+  const migrations = task === 'open' && detail !== undefined ? JSON.parse(detail) : undefined;
+  const store = await openSqliteStore({
+    path: file,
+    clock,
+    ...(migrations === undefined ? {} : { migrations }),
+  });
+  if (task === 'increment') process.stdout.write(await increment(store, Number(detail)));
   else if (task === 'claim') process.stdout.write(await claim(store));
   else if (task === 'fill') process.stdout.write(await fill(store, Number(count)));
   else if (task === 'commit-forever') await commitForever(store);

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, type TestContext, test } from 'vitest';
@@ -12,6 +12,7 @@ import { aDocument } from '../contract/store-documents.ts';
 import { createTestClock } from '../contract/test-clock.ts';
 import { runChild, runChildOnSmallDisk, startChild } from './child-process.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
+import { withoutWriting } from './without-writing.ts';
 
 const clock = createTestClock();
 const four = <T>(body: () => Promise<T>) => Promise.all([1, 2, 3, 4].map(body));
@@ -29,18 +30,6 @@ async function opened(
   const store = await openSqliteStore({ ...options, clock });
   t.onTestFinished(() => store.close());
   return store;
-}
-
-/** Makes a directory read-only for this process, until the test ends. */
-function withoutWriting(t: Pick<TestContext, 'onTestFinished'>, directory: string): void {
-  const isRoot = process.geteuid?.() === 0;
-  chmodSync(directory, 0o555);
-  // Modes do not bind root, so root becomes nobody for a while.
-  if (isRoot) process.seteuid?.(65534);
-  t.onTestFinished(() => {
-    if (isRoot) process.seteuid?.(0);
-    chmodSync(directory, 0o755);
-  });
 }
 
 describe('several processes on one database', () => {

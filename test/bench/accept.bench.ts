@@ -6,10 +6,12 @@ import { createMemoryLayerStore } from '../../functions/adapters/memory/memory-l
 import { accept } from '../../functions/core/accept.ts';
 import { createConfigCache } from '../../functions/core/config-cache.ts';
 import type { CoreDeps } from '../../functions/core/deps.ts';
+import { createMeters } from '../../functions/core/meters.ts';
 import { DEFAULT_TIMING } from '../../functions/core/timing.ts';
 import { systemClock, systemRandom } from '../../functions/embedded/runtime.ts';
 import type { SubmissionSpec } from '../../shared/api/submissions.ts';
 import { aSpec } from '../doubles/a-spec.ts';
+import { SILENT_LOG } from '../doubles/logs.ts';
 import { benchFolder } from './bench-service.ts';
 import { compare, ms, report } from './measure.ts';
 
@@ -40,7 +42,8 @@ const deps: CoreDeps = {
   defaultPlatform: 'process',
   clock: systemClock,
   random: systemRandom,
-  log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+  log: SILENT_LOG,
+  meters: createMeters(),
   timing: DEFAULT_TIMING,
   chunkSize: 200,
   configs: createConfigCache(),

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { serveOptions } from '../doubles/serve-options.ts';
 import { watchLoopDelay } from './loop-delay.ts';
 
 // The service of a bench as it is built, in a process of its own: `service-host.ts DATA_DIR SLOTS TOKEN`; without words, a process
@@ -12,16 +13,14 @@ const { runServe }: typeof import('../../functions/embedded.ts') = await import(
 const serve =
   dataDir === undefined
     ? null
-    : await runServe({
-        dataDir,
-        host: '127.0.0.1',
-        port: 0,
-        platform: 'process',
-        slots: Number(slots),
-        idleMinutes: null,
-        token: token ?? null,
-        signal: ending.signal,
-      });
+    : await runServe(
+        serveOptions({
+          dataDir,
+          slots: Number(slots),
+          token: token ?? null,
+          signal: ending.signal,
+        }),
+      );
 process.on('message', () => {
   const { user, system } = process.cpuUsage();
   const { rss, heapUsed, external } = process.memoryUsage();

@@ -225,6 +225,17 @@ function reading(open: Open): void {
     const missing = { code: 'LAYER_MISSING' };
     await expect(layers.open('d'.repeat(64))).rejects.toMatchObject(missing);
     await expect(layers.readFile('d'.repeat(64), 'a', 10)).rejects.toMatchObject(missing);
+    await expect(layers.reverify('d'.repeat(64))).rejects.toMatchObject(missing);
+  });
+
+  test('a stored layer is found sound again, whatever its encoding', async ({ expect }) => {
+    for (const encoding of ['identity', 'gzip', 'zstd'] as const) {
+      const store = await open();
+      const layer = aLayer(HELLO, encoding);
+      await upload(store, layer);
+      await store.finish(layer.declaration.diffId);
+      expect(await store.layers.reverify(layer.declaration.diffId)).toBeNull();
+    }
   });
 }
 

@@ -104,6 +104,7 @@ const NO_PARTS: Parts = {
       runServe: () => Promise.reject(new Error('this test serves nothing')),
       offline: () => Promise.resolve(null),
     }),
+  backup: () => Promise.reject(new Error('this test copies nothing')),
 };
 
 const REAL_CLOCK: Clock = {

@@ -7,6 +7,7 @@ import { JOB_STATES } from '../../shared/jobs/job-state.ts';
 import { aSpec } from '../doubles/a-spec.ts';
 import { FAIR, stormOf } from './faults.ts';
 import { Invariants } from './invariants.ts';
+import { checkRecords, scheduleChecks } from './live-check.ts';
 import { type SimJob, SimPlatform } from './sim-platform.ts';
 import { SimService } from './sim-service.ts';
 import { World } from './world.ts';
@@ -57,6 +58,7 @@ export async function runSeed(seed: number): Promise<string | undefined> {
   service.rates = stormOf(world);
   service.schedule();
   service.scheduleSync();
+  scheduleChecks(service, invariants);
   const asked = scheduleClients(world, service);
   await world.run(STORM_MS, () => invariants.firstBroken() !== undefined);
   service.rates = FAIR;
@@ -74,6 +76,7 @@ export async function runSeed(seed: number): Promise<string | undefined> {
     return `I3: not everything ended in ${FAIR_MS / 3_600_000} fair hours: ${unfinished(invariants)}`;
   checkEnd({ service, invariants, asked, ratePerMinute });
   await checkCounts(service, invariants);
+  await checkRecords(service, invariants, FAIR_MS);
   return invariants.firstBroken();
 }
 

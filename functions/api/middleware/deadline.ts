@@ -2,15 +2,17 @@ import type { MiddlewareHandler } from 'hono';
 import { LIMITS } from '../../../shared/api/limits.ts';
 import { AppError } from '../../../shared/errors/app-error.ts';
 import type { Clock } from '../../ports/runtime.ts';
+import { ADMIN_CHECK_PATH } from '../admin-check.ts';
 import type { ApiEnv } from '../api-host.ts';
 
 /**
- * Answers DEADLINE_EXCEEDED when a request is not answered in time; the head of a stream is its answer. Layer bytes (PUT)
- * and their verification have longer. What the request began may still take effect: every request can be repeated.
+ * Answers DEADLINE_EXCEEDED when a request is not answered in time; the head of a stream is its answer. Layer bytes (PUT),
+ * their verification and the check of all records have longer. What the request began may still take effect: every request can be repeated.
  */
 export function deadline(clock: Clock): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
-    const longer = c.req.method === 'PUT' || c.req.path.endsWith('/complete');
+    const { method, path } = c.req;
+    const longer = method === 'PUT' || path.endsWith('/complete') || path === ADMIN_CHECK_PATH;
     const limitMs = longer ? LIMITS.uploadMs : LIMITS.requestMs;
     const answered = new AbortController();
     const late = clock.sleep(limitMs, answered.signal).then(() => {

@@ -7,7 +7,7 @@ import {
 } from '../../../../shared/layers/layer-declaration.ts';
 import { layerMissing } from '../../../../shared/layers/layer-errors.ts';
 import { readLayerFile } from '../../../../shared/layers/read-layer-file.ts';
-import type { LayerStore, UploadSink } from '../../../ports/layer-store.ts';
+import type { LayerStore, StoredLayer, UploadSink } from '../../../ports/layer-store.ts';
 import type { Clock } from '../../../ports/runtime.ts';
 import { createKeyedLock } from './keyed-lock.ts';
 import { type LayerDisk, layerDisk } from './layer-disk.ts';
@@ -18,6 +18,7 @@ import { sweepStaging } from './layer-sweep.ts';
 import {
   beginUpload,
   completeUpload,
+  faultOf,
   layerState,
   receiveBytes,
   type UploadParts,
@@ -46,7 +47,7 @@ const CHECKS_AT_ONCE = 16;
 
 /**
  * Opens the layers of a directory. A process that is killed at any moment leaves every layer either as it was or
- * published whole. Throws AppError DATA_DIR_UNUSABLE here and in all calls when the disk is full or forbidden,
+ * published whole. Throws AppErrors DISK_FULL and DATA_DIR_UNUSABLE here and in all calls when the disk is full or forbidden,
  * SCHEMA_TOO_NEW for files of a later version.
  */
 export async function openDiskLayerStore(options: DiskLayerOptions): Promise<DiskLayerStore> {
@@ -58,11 +59,13 @@ export async function openDiskLayerStore(options: DiskLayerOptions): Promise<Dis
   const parts: UploadParts = { disk, paths, limits, shelf, staging, lock: createKeyedLock() };
   const checks = pLimit(CHECKS_AT_ONCE);
 
-  async function open(diffId: string): Promise<AsyncIterable<Uint8Array>> {
+  async function found(diffId: string): Promise<StoredLayer> {
     const layer = await shelf.find(checkDiffId(diffId));
     if (layer === undefined) throw layerMissing(diffId);
-    return shelf.tar(layer);
+    return layer;
   }
+
+  const open = async (diffId: string) => shelf.tar(await found(diffId));
 
   return {
     async check(diffIds) {
@@ -78,6 +81,7 @@ export async function openDiskLayerStore(options: DiskLayerOptions): Promise<Dis
       receiveBytes(parts, { diffId: checkDiffId(diffId), range }, body),
     complete: async (diffId) => completeUpload(parts, checkDiffId(diffId)),
     open,
+    reverify: async (diffId) => faultOf(parts, await found(diffId)),
     readFile: (diffId, path, maxBytes) => readLayerFile(() => open(diffId), { path, maxBytes }),
     sweep: (now) => sweepStaging(parts, now),
   };

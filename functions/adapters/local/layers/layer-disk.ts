@@ -11,7 +11,7 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { AppError } from '../../../../shared/errors/app-error.ts';
+import { asDiskError } from '../disk-errors.ts';
 
 /** A file that an upload grows. */
 export interface StagedFile {
@@ -23,7 +23,7 @@ export interface StagedFile {
 
 /**
  * The few things that the layer store does to a disk; tests inject faults here. Every step is atomic and durable once
- * it has returned. Throws AppError DATA_DIR_UNUSABLE when the disk is full or may not be written.
+ * it has returned. Throws AppErrors DISK_FULL, and DATA_DIR_UNUSABLE when it may not be written.
  */
 export interface LayerDisk {
   makeDirectory(path: string): Promise<void>;
@@ -50,8 +50,6 @@ export const TEMPORARY_SUFFIX = '.tmp';
 const READ_BYTES = 256 * 1024;
 const FILE_MODE = 0o600;
 const DIRECTORY_MODE = 0o700;
-const FULL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
-const FORBIDDEN = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR']);
 
 /** The real disk. */
 export const layerDisk: LayerDisk = {
@@ -143,24 +141,6 @@ async function guarded<T>(path: string, act: (path: string) => Promise<T>): Prom
   } catch (error) {
     throw asDiskError(error, path);
   }
-}
-
-/** AppError DATA_DIR_UNUSABLE for what an operator can repair; anything else as it was thrown. */
-function asDiskError(error: unknown, path: string): unknown {
-  const code = codeOf(error) ?? '';
-  if (FULL.has(code)) {
-    return new AppError('DATA_DIR_UNUSABLE', `The disk is full: ${path} cannot grow (${code}).`, {
-      hint: 'Free some space, or use a larger disk with --data_dir; then send the same again.',
-      context: { path },
-      cause: error,
-    });
-  }
-  if (!FORBIDDEN.has(code)) return error;
-  return new AppError('DATA_DIR_UNUSABLE', `${path} cannot be used (${code}).`, {
-    hint: 'Give your user write access to it, or name another directory with --data_dir.',
-    context: { path },
-    cause: error,
-  });
 }
 
 function codeOf(error: unknown): string | undefined {

@@ -11,7 +11,12 @@ import {
 } from '../../../../shared/layers/layer-errors.ts';
 import { takeRange } from '../../../../shared/layers/upload-range.ts';
 import { verifyLayer } from '../../../../shared/layers/verify-layer.ts';
-import type { LayerDeclaration, LayerState, UploadRange } from '../../../ports/layer-store.ts';
+import type {
+  LayerDeclaration,
+  LayerState,
+  StoredLayer,
+  UploadRange,
+} from '../../../ports/layer-store.ts';
 import type { KeyedLock } from './keyed-lock.ts';
 import { layerCodec } from './layer-codec.ts';
 import type { LayerDisk, StagedFile } from './layer-disk.ts';
@@ -101,6 +106,22 @@ export async function completeUpload(parts: UploadParts, diffId: string): Promis
   });
   await session?.verification;
   return 'verified';
+}
+
+/** What is wrong with the stored blob of a layer, or null. */
+export async function faultOf(
+  { disk, paths, limits }: UploadParts,
+  layer: StoredLayer,
+): Promise<string | null> {
+  const blob = disk.read(paths.blob(layer.diffId));
+  try {
+    const { blobDigest } = await verifyLayer(blob, { declaration: layer, limits }, layerCodec);
+    if (blobDigest === layer.blobDigest) return null;
+    return `its blob has sha256 ${blobDigest}, recorded is ${layer.blobDigest}`;
+  } catch (error) {
+    if (isAppError(error, 'LAYER_INVALID')) return error.message;
+    throw error;
+  }
 }
 
 async function currentSession(

@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { PlatformRefusal } from '../../../ports/platform.ts';
+import { diskFull, isFull } from '../disk-errors.ts';
 import { orAbsent, replaceFile, syncDirectory, systemCode, writeSynced } from '../durable-file.ts';
 import {
   type AttemptEnd,
@@ -14,6 +16,8 @@ import {
 } from './attempt-record.ts';
 
 const NEVER = 'never\n';
+/** When to ask again for what the disk had no room for. */
+const ROOM_MS = 10_000;
 
 /**
  * The files of attempts: `attempts/<2 hex>/<ref>/` each, and an empty `live/<ref>` while the service has to look at it.
@@ -22,7 +26,10 @@ const NEVER = 'never\n';
  */
 export interface AttemptFiles {
   directory(ref: string): string;
-  /** False when the attempt is there already, or when `mayStill` says no at the last moment: nothing was made. */
+  /**
+   * False when the attempt is there already, or when `mayStill` says no at the last moment: nothing was made. Throws PlatformRefusal
+   * when the disk has no room.
+   */
   create(spec: AttemptSpec, mayStill: () => boolean): Promise<boolean>;
   exists(ref: string): Promise<boolean>;
   readSpec(ref: string): Promise<AttemptSpec | null>;
@@ -61,10 +68,13 @@ export async function openAttemptFiles(dir: string): Promise<AttemptFiles> {
     made += 1;
     const temporary = join(temporaries, `${ref}.${made}`);
     const home = bucket(spec.job.jobId);
-    await mkdir(temporary);
-    await writeSynced(join(temporary, 'spec.json'), JSON.stringify(spec));
-    const isNewBucket = (await mkdir(home, { recursive: true })) !== undefined;
-    await markLive(ref);
+    const isNewBucket = await orNoRoom(temporary, async () => {
+      await mkdir(temporary);
+      await writeSynced(join(temporary, 'spec.json'), JSON.stringify(spec));
+      const isNew = (await mkdir(home, { recursive: true })) !== undefined;
+      await markLive(ref);
+      return isNew;
+    });
     const placed = mayStill() && (await place(temporary, directory(ref)));
     if (!placed) {
       await rm(temporary, { recursive: true, force: true });
@@ -130,6 +140,19 @@ export function attemptDirectory(dir: string, ref: string): string {
 
 function bucketName(jobId: string): string {
   return createHash('sha256').update(jobId).digest('hex').slice(0, 2);
+}
+
+// Before the attempt is in its place nothing was made: what failed for lack of room is waited for, like any other shortage.
+async function orNoRoom<T>(temporary: string, making: () => Promise<T>): Promise<T> {
+  try {
+    return await making();
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true });
+    if (!isFull(error)) throw error;
+    const { message, hint } = diskFull(temporary, error);
+    const details = { retryAfterMs: ROOM_MS, ...(hint === undefined ? {} : { hint }) };
+    throw new PlatformRefusal('quota', message, details);
+  }
 }
 
 async function place(temporary: string, final: string): Promise<boolean> {

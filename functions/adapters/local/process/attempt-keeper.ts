@@ -1,5 +1,7 @@
 import type { Clock, Log } from '../../../ports/runtime.ts';
-import { type AttemptFiles, refOf } from './attempt-files.ts';
+import { isFull } from '../disk-errors.ts';
+import { systemCode } from '../durable-file.ts';
+import { type AttemptFiles, parseRef, refOf } from './attempt-files.ts';
 import type { Launch } from './attempt-launch.ts';
 import type { AttemptEnd, AttemptSpec, AttemptStart } from './attempt-record.ts';
 import { removeUnchanged } from './attempt-remains.ts';
@@ -8,12 +10,15 @@ import { jobMark } from './job-environment.ts';
 import { endGroupOf, isAlive, signalGroup } from './process-group.ts';
 import type { ProcessTable } from './process-table.ts';
 import { createQuickEnds, type QuickEnds } from './quick-ends.ts';
+import { NO_ROOM } from './supervisor.ts';
 
 // How long `started` may stay without its words before its writer is taken for dead.
 const WORDLESS_MS = 5000;
 /** A program that was started so long ago runs by itself. */
 const SETTLED_MS = 250;
 const STOP_POLL_MS = 50;
+/** Between two tries to start a program while the disk takes nothing. */
+const ROOM_MS = 5000;
 
 /** One attempt that the service looks after. `starting` and `running` hold a slot. */
 export interface Attempt {
@@ -191,12 +196,14 @@ export class AttemptKeeper {
     try {
       const started = await this.#deps.launch(attempt.spec.job, mayStill);
       attempt.seenAlive = started !== null;
-      started?.onExit(() => {
+      started?.onExit((status) => {
         if (this.#closing.signal.aborted) return;
+        if (status === NO_ROOM) return this.#waitForRoom(attempt);
         attempt.abandoned = { kind: 'supervisor-gone', rebooted: false };
         this.#inBackground(attempt.ref, this.refresh(attempt));
       });
     } catch (error) {
+      if (takesNothing(error)) return this.#waitForRoom(attempt, error);
       const reason = error instanceof Error ? error.message : String(error);
       attempt.abandoned = { kind: 'not-started', reason };
       await this.refresh(attempt);
@@ -204,6 +211,18 @@ export class AttemptKeeper {
       attempt.launching = false;
       if (attempt.phase === 'ended') this.#tidyUp(attempt);
     }
+  }
+
+  // Nothing was started. It keeps its slot: what would come after it would fare no better.
+  #waitForRoom(attempt: Attempt, error?: unknown): void {
+    const { clock, log } = this.#deps;
+    attempt.seenAlive = false;
+    log.warn({ err: error, ref: attempt.ref }, 'the disk takes nothing; the job waits for room');
+    const again = async () => {
+      await clock.sleep(ROOM_MS, this.#closing.signal);
+      if (attempt.phase === 'starting') await this.#begin(attempt);
+    };
+    this.#inBackground(attempt.ref, again());
   }
 
   async #check(attempt: Attempt): Promise<void> {
@@ -301,7 +320,7 @@ export class AttemptKeeper {
     } catch (error) {
       if (signal.aborted) return; // the next service goes on with it
       this.#deps.log.warn(
-        { err: error, ref: attempt.ref },
+        { err: error, ref: attempt.ref, ...parseRef(attempt.ref) },
         'a copy of the code was not removed; remove it by hand',
       );
     }
@@ -355,7 +374,8 @@ export class AttemptKeeper {
 
   #warn(ref: string, error: unknown): void {
     if (!this.#closing.signal.aborted) {
-      this.#deps.log.warn({ err: error, ref }, 'work on a process failed; it is tried again');
+      const told = { err: error, ref, ...parseRef(ref) };
+      this.#deps.log.warn(told, 'work on a process failed; it is tried again');
     }
   }
 }
@@ -383,6 +403,11 @@ function newAttempt(ref: string, spec: AttemptSpec): Attempt {
     launching: false,
     tidied: false,
   };
+}
+
+/** Whether the disk is full, or has become read-only. */
+function takesNothing(error: unknown): boolean {
+  return isFull(error) || systemCode(error) === 'EROFS';
 }
 
 function holdsSlot(phase: Attempt['phase']): boolean {

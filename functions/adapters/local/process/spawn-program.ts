@@ -14,7 +14,7 @@ export interface SpawnRequest {
 export type SpawnNews =
   | { readonly id: number; readonly kind: 'started' }
   | { readonly id: number; readonly kind: 'failed'; readonly message: string }
-  | { readonly id: number; readonly kind: 'exited' };
+  | { readonly id: number; readonly kind: 'exited'; readonly status: number | null };
 
 function serveSpawns(): void {
   const { spawn } = process.getBuiltinModule('node:child_process');
@@ -28,7 +28,7 @@ function serveSpawns(): void {
     const child = spawn(file, args, { cwd, env, detached: true, stdio: 'ignore' });
     child.once('spawn', () => tell({ id, kind: 'started' }));
     child.once('error', ({ message }) => tell({ id, kind: 'failed', message }));
-    child.once('exit', () => tell({ id, kind: 'exited' }));
+    child.once('exit', (status) => tell({ id, kind: 'exited', status }));
   });
 }
 

@@ -3,8 +3,8 @@ import { SPAWN_PROGRAM, type SpawnNews, type SpawnRequest } from './spawn-progra
 
 /** A program that was started. */
 export interface Started {
-  /** Calls back when it has ended, if that is noticed; it is not when the process that started it is lost. */
-  onExit(callback: () => void): void;
+  /** Calls back when it has ended (status null: by a signal), if that is noticed; it is not when the process that started it is lost. */
+  onExit(callback: (status: number | null) => void): void;
 }
 
 /** Starts programs that outlive this process. */
@@ -26,7 +26,7 @@ interface Pending {
  */
 export function createSpawner(): Spawner {
   const pending = new Map<number, Pending>();
-  const exits = new Map<number, () => void>();
+  const exits = new Map<number, (status: number | null) => void>();
   let helper: ChildProcess | undefined;
   let requests = 0;
   let isClosed = false;
@@ -39,7 +39,7 @@ export function createSpawner(): Spawner {
       asked?.resolve({ onExit: (callback) => exits.set(id, callback) });
     } else if (kind === 'failed') asked?.reject(new Error(news.message));
     else {
-      exits.get(id)?.();
+      exits.get(id)?.(news.status);
       exits.delete(id);
     }
   }

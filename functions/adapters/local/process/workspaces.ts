@@ -84,11 +84,10 @@ export async function openWorkspaces(
   return {
     prepare: async (layers, target) => {
       if (existsSync(target)) return;
-      const temporary = `${target}.tmp`;
-      if (existsSync(temporary)) await rm(temporary, { recursive: true, force: true });
-      if (layers.length === 0) await mkdir(temporary);
-      else await copyOf(layers, temporary);
-      await rename(temporary, target);
+      await appear(target, async (temporary) => {
+        if (layers.length === 0) await mkdir(temporary);
+        else await copyOf(layers, temporary);
+      });
     },
     sweep: async (needed) => {
       const kept = new Set(needed.map(keyOf));
@@ -128,14 +127,26 @@ async function unpack(
   source: LayerSource,
 ): Promise<string> {
   if (existsSync(target)) return target;
+  await appear(target, async (temporary) => {
+    await mkdir(temporary);
+    for (const layer of layers) {
+      await source.extractLayer(await source.openLayer(layer), temporary, {
+        stripPrefix: 'usr/app/',
+      });
+    }
+  });
+  return target;
+}
+
+// As a whole or not at all; on a full disk what was made must not stay in the way.
+async function appear(target: string, make: (temporary: string) => Promise<void>): Promise<void> {
   const temporary = `${target}.tmp`;
   await rm(temporary, { recursive: true, force: true });
-  await mkdir(temporary);
-  for (const layer of layers) {
-    await source.extractLayer(await source.openLayer(layer), temporary, {
-      stripPrefix: 'usr/app/',
-    });
+  try {
+    await make(temporary);
+    await rename(temporary, target);
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true });
+    throw error;
   }
-  await rename(temporary, target);
-  return target;
 }

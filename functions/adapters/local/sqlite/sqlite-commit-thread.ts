@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads';
 import type { Collection } from '../../../ports/documents.ts';
 import type { WireAnswer, WireCommit, WireNews, WireOutcome } from './sqlite-commit-program.ts';
 import { COMMIT_PROGRAM, type CommitThreadData } from './sqlite-commit-program.ts';
-import { SHAPE, TABLES } from './sqlite-schema.ts';
+import { TABLES } from './sqlite-schema.ts';
 import { BUSY_TIMEOUT_MS } from './sqlite-turn.ts';
 import { type WriteSql, writeSql } from './sqlite-write-sql.ts';
 
@@ -28,14 +28,17 @@ class CommitFailed extends Error {
  */
 export class CommitThread {
   readonly #path: string;
+  readonly #shape: string;
   readonly #closed = new Int32Array(new SharedArrayBuffer(4));
   #thread: Worker | undefined;
   #answer: ((answer: WireAnswer) => void) | undefined;
   #copying: PromiseWithResolvers<void> | undefined;
   #isClosed = false;
 
-  constructor(path: string) {
+  /** `shape`: what the database must have for anything to be written. */
+  constructor(path: string, shape: string) {
     this.#path = path;
+    this.#shape = shape;
   }
 
   /** Resolves when a group would be begun at once: not while the log is copied. */
@@ -77,7 +80,7 @@ export class CommitThread {
       path: this.#path,
       busyTimeoutMs: BUSY_TIMEOUT_MS,
       pragmas: PRAGMAS,
-      shape: SHAPE,
+      shape: this.#shape,
       checkpointRows: CHECKPOINT_ROWS,
       sql: sqlOfAll(),
       closed: this.#closed.buffer,

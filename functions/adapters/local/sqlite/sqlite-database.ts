@@ -6,7 +6,7 @@ import { AppError } from '../../../../shared/errors/app-error.ts';
 import type { Clock } from '../../../ports/runtime.ts';
 import { isNetworkFilesystem } from './network-filesystem.ts';
 import { asStoreError, lacksSideFiles } from './sqlite-errors.ts';
-import { inspectDatabase, migrateDatabase } from './sqlite-migrations.ts';
+import { inspectDatabase, MIGRATIONS, migrateDatabase, type Wanted } from './sqlite-migrations.ts';
 import { BUSY_TIMEOUT_MS, takeTurn } from './sqlite-turn.ts';
 
 /** Which file, and how it is used. */
@@ -18,6 +18,8 @@ export interface SqliteOptions {
   readonly readOnly?: boolean;
   /** Text of /proc/self/mountinfo; the machine's own when absent. */
   readonly mountinfo?: string;
+  /** What a future version would bring; those of this build when absent. */
+  readonly migrations?: readonly string[];
 }
 
 /** Whether there is a database to open with `readOnly`. */
@@ -29,10 +31,11 @@ export function sqliteStoreExists(path: string): boolean {
 export async function openDatabase(options: SqliteOptions): Promise<DatabaseSync> {
   const path = resolve(options.path);
   refuseNetworkFilesystem(path, options.mountinfo);
+  const { clock, migrations = MIGRATIONS } = options;
   try {
     return options.readOnly === true
-      ? await openToRead(path, options.clock)
-      : await openToWrite(path, options.clock);
+      ? await openToRead({ path, migrations }, clock)
+      : await openToWrite({ path, migrations }, clock);
   } catch (error) {
     throw asStoreError(error, path);
   }
@@ -61,25 +64,27 @@ function between<T>(db: DatabaseSync, begin: string, body: () => T): T {
   }
 }
 
-async function openToWrite(path: string, clock: Clock): Promise<DatabaseSync> {
+async function openToWrite(wanted: Wanted, clock: Clock): Promise<DatabaseSync> {
+  const { path } = wanted;
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
   return await closeUnless(db, async () => {
     // SQLite opens a file it may not write to read it, and says so only when asked to write.
     accessSync(path, constants.W_OK);
-    const state = await takeTurn(clock, () => inspectDatabase(db, path));
+    const state = await takeTurn(clock, () => inspectDatabase(db, wanted));
     await takeTurn(clock, () => configure(db, path));
     if (state !== 'current') {
-      await takeTurn(clock, () => inTransaction(db, () => migrateDatabase(db, path)));
+      await takeTurn(clock, () => inTransaction(db, () => migrateDatabase(db, wanted)));
     }
   });
 }
 
-async function openToRead(path: string, clock: Clock): Promise<DatabaseSync> {
+async function openToRead(wanted: Wanted, clock: Clock): Promise<DatabaseSync> {
+  const { path } = wanted;
   if (!sqliteStoreExists(path)) throw nothingYet(path);
   const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, readOnly: true });
   try {
-    return await closeUnless(db, () => takeTurn(clock, () => requireCurrent(db, path)));
+    return await closeUnless(db, () => takeTurn(clock, () => requireCurrent(db, wanted)));
   } catch (error) {
     // Reading a WAL database needs side files, which only who may write here can make. Without a WAL the file is
     // whole, and no process has it open: it can be read as it stands.
@@ -87,12 +92,13 @@ async function openToRead(path: string, clock: Clock): Promise<DatabaseSync> {
     const whole = new DatabaseSync(new URL(`${pathToFileURL(path).href}?immutable=1`), {
       readOnly: true,
     });
-    return await closeUnless(whole, async () => requireCurrent(whole, path));
+    return await closeUnless(whole, async () => requireCurrent(whole, wanted));
   }
 }
 
-function requireCurrent(db: DatabaseSync, path: string): void {
-  const state = inspectDatabase(db, path);
+function requireCurrent(db: DatabaseSync, wanted: Wanted): void {
+  const { path } = wanted;
+  const state = inspectDatabase(db, wanted);
   if (state === 'empty') throw nothingYet(path);
   if (state === 'current') return;
   throw new AppError('DATA_DIR_UNUSABLE', `${path} was last used by another version of caliban`, {

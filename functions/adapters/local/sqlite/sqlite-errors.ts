@@ -1,17 +1,20 @@
+import { dirname } from 'node:path';
 import { AppError } from '../../../../shared/errors/app-error.ts';
+import { asDiskError, diskFull, hasNoRoom, notWritable, refusalOf } from '../disk-errors.ts';
 
 // Primary result codes (https://sqlite.org/rescode.html); extended ones hold them in the low byte.
 const SQL_ERROR = 1;
 const BUSY = 5;
 const LOCKED = 6;
 const READ_ONLY = 8;
+const IO_ERROR = 10;
+const FULL = 13;
 const CANNOT_OPEN = 14;
 const UNUSABLE: Readonly<Record<number, string>> = {
   3: 'Give this user read and write access to the directory, or name another with --data_dir.',
   8: 'Give this user write access to the directory, or name another with --data_dir.',
   10: 'Check the disk, or name a directory on another one with --data_dir.',
   11: 'The file is damaged: restore it from a backup, or name another directory with --data_dir.',
-  13: 'Free some space, or name a directory on another disk with --data_dir.',
   14: 'Check that the directory exists and this user may use it, or name another with --data_dir.',
   22: 'Name a directory on a local disk with --data_dir.',
   26: 'The file is no database: move it away, or name another directory with --data_dir.',
@@ -40,18 +43,39 @@ export function lacksSideFiles(error: unknown): boolean {
   return code === CANNOT_OPEN || code === READ_ONLY;
 }
 
-/** AppError DATA_DIR_UNUSABLE for what the disk or the directory does wrong; anything else as it was thrown. */
+/** AppErrors DISK_FULL and DATA_DIR_UNUSABLE for what the disk or the directory does wrong; anything else as it was thrown. */
 export function asStoreError(error: unknown, path: string): unknown {
   const code = resultCode(error);
-  const hint = code === undefined ? systemHint(error) : UNUSABLE[code];
-  if (hint === undefined || !(error instanceof Error)) return error;
-  return new AppError('DATA_DIR_UNUSABLE', `cannot use ${path}: ${error.message}`, {
+  if (code === undefined) return asSystemError(error, path);
+  if (isForLackOfRoom(code, path)) return diskFull(path, error);
+  if (isForbidden(code, path)) return notWritable(path, error);
+  const hint = UNUSABLE[code];
+  return hint === undefined ? error : unusable(path, error, hint);
+}
+
+// Where its log's index cannot grow, SQLite tells of an I/O error; where no file can be made, that it cannot open one.
+function isForLackOfRoom(code: number, path: string): boolean {
+  return code === FULL || ((code === IO_ERROR || code === CANNOT_OPEN) && hasNoRoom(path));
+}
+
+// On a disk that has become read-only a commit of an open database fails as an I/O error.
+function isForbidden(code: number, path: string): boolean {
+  const refusal = refusalOf(dirname(path));
+  if (refusal === undefined) return false;
+  return code === READ_ONLY || (refusal === 'EROFS' && (code === IO_ERROR || code === CANNOT_OPEN));
+}
+
+function asSystemError(error: unknown, path: string): unknown {
+  const known = asDiskError(error, path);
+  if (known !== error || !(error instanceof Error) || !('syscall' in error)) return known;
+  return unusable(path, error, UNUSABLE[CANNOT_OPEN] ?? '');
+}
+
+function unusable(path: string, error: unknown, hint: string): AppError {
+  const reason = error instanceof Error ? error.message : String(error);
+  return new AppError('DATA_DIR_UNUSABLE', `cannot use ${path}: ${reason}`, {
     hint,
     context: { path },
     cause: error,
   });
-}
-
-function systemHint(error: unknown): string | undefined {
-  return error instanceof Error && 'syscall' in error ? UNUSABLE[CANNOT_OPEN] : undefined;
 }

@@ -7,15 +7,24 @@ import {
   createTables,
   derivedColumns,
   facetTable,
-  SHAPE,
+  shapeOf,
   TABLES,
   type TableSpec,
 } from './sqlite-schema.ts';
 
 type DatabaseState = 'empty' | 'other-shape' | 'current';
 
-// Each raises user_version by one; never edited once released. What the catalogue names is no migration: see reshape.
-const MIGRATIONS = [
+/** Which file, for messages, and what it has to be brought to. */
+export interface Wanted {
+  readonly path: string;
+  readonly migrations: readonly string[];
+}
+
+/**
+ * Statements that bring a database from one version to the next; each raises user_version by one, and none is edited once released.
+ * What the catalogue names is no migration: see reshape.
+ */
+export const MIGRATIONS: readonly string[] = [
   `CREATE TABLE "meta" ("one" INTEGER PRIMARY KEY CHECK ("one" = 1),
      "shape" TEXT NOT NULL, "changed_at" INTEGER NOT NULL) STRICT;
    INSERT INTO "meta" VALUES (1, '', 0);`,
@@ -27,12 +36,12 @@ const BATCH = 500;
  * Whether the database is as this build needs it; writes nothing. Throws AppError SCHEMA_TOO_NEW for one of a newer
  * caliban, DATA_DIR_UNUSABLE for one of another program.
  */
-export function inspectDatabase(db: DatabaseSync, path: string): DatabaseState {
+export function inspectDatabase(db: DatabaseSync, { path, migrations }: Wanted): DatabaseState {
   const { version, tables } = readVersion(db);
-  if (version > MIGRATIONS.length) {
+  if (version > migrations.length) {
     throw new AppError(
       'SCHEMA_TOO_NEW',
-      `${path} has version ${version}; this caliban knows ${MIGRATIONS.length}`,
+      `${path} has version ${version}; this caliban knows ${migrations.length}`,
       { hint: 'Use the caliban that made it, or a newer one.' },
     );
   }
@@ -42,18 +51,18 @@ export function inspectDatabase(db: DatabaseSync, path: string): DatabaseState {
     });
   }
   if (version === 0) return 'empty';
-  return version === MIGRATIONS.length && readShape(db) === SHAPE ? 'current' : 'other-shape';
+  return readShape(db) === shapeOf(migrations.length) ? 'current' : 'other-shape';
 }
 
 /** Brings the database to what this build needs. Must run inside a transaction. */
-export function migrateDatabase(db: DatabaseSync, path: string): void {
+export function migrateDatabase(db: DatabaseSync, wanted: Wanted): void {
   // Asked again: another process may have done it while this one waited for its turn.
-  if (inspectDatabase(db, path) === 'current') return;
-  const { version } = readVersion(db);
-  for (const migration of MIGRATIONS.slice(version)) db.exec(migration);
-  db.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);
+  if (inspectDatabase(db, wanted) === 'current') return;
+  const { migrations } = wanted;
+  for (const migration of migrations.slice(readVersion(db).version)) db.exec(migration);
+  db.exec(`PRAGMA user_version = ${migrations.length}`);
   for (const table of Object.values(TABLES)) reshape(db, table);
-  db.prepare('UPDATE "meta" SET "shape" = ?').run(SHAPE);
+  db.prepare('UPDATE "meta" SET "shape" = ?').run(shapeOf(migrations.length));
 }
 
 /** The shape the database was given last. */

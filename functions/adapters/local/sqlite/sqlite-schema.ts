@@ -34,10 +34,17 @@ export const TABLES: Readonly<Record<Collection, TableSpec>> = {
   syncs: tableOf('syncs'),
 };
 
-/** Changes when a table, a column or an index does: a database with another one is reshaped when opened. */
-export const SHAPE = createHash('sha256')
+const CATALOGUE = createHash('sha256')
   .update(JSON.stringify(Object.values(TABLES)))
   .digest('hex');
+
+/**
+ * Changes when a table, a column or an index does, and with each version: a database with another one is reshaped when opened, and
+ * no longer written by who opened it before.
+ */
+export function shapeOf(version: number): string {
+  return `${version}-${CATALOGUE}`;
+}
 
 /** The column of a field; `changedAt` is the store's own. */
 export function columnOf(field: string): string {

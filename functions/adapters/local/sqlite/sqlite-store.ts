@@ -31,10 +31,10 @@ import { CommitThread, Reshaped } from './sqlite-commit-thread.ts';
 import { inSnapshot, openDatabase, type SqliteOptions } from './sqlite-database.ts';
 import { asStoreError, isSqlError } from './sqlite-errors.ts';
 import { StoreLine } from './sqlite-line.ts';
-import { readShape } from './sqlite-migrations.ts';
+import { MIGRATIONS, readShape } from './sqlite-migrations.ts';
 import { type BoundSql, countSql, listSql } from './sqlite-queries.ts';
 import { rowOf } from './sqlite-rows.ts';
-import { SHAPE, TABLES } from './sqlite-schema.ts';
+import { shapeOf, TABLES } from './sqlite-schema.ts';
 
 /** A store in a file, shared by any number of processes of one machine. */
 export interface SqliteStore extends Store {
@@ -47,7 +47,7 @@ export interface SqliteStore extends Store {
 /**
  * Opens, and makes or upgrades, the database of one machine. Each operation blocks the event loop for its own time
  * (commits that come together: one fsync) and at most 25 ms of waiting; waiting longer is asynchronous, up to about 10 s, then
- * AppError STORE_BUSY. Throws AppError DATA_DIR_UNUSABLE (network filesystem, no access, no space, not our file),
+ * AppError STORE_BUSY. Throws AppErrors DATA_DIR_UNUSABLE (network filesystem, no access, not our file), DISK_FULL,
  * SCHEMA_TOO_NEW (of a newer caliban), and with `readOnly` NO_SERVICE where there is no database.
  */
 export async function openSqliteStore(options: SqliteOptions): Promise<SqliteStore> {
@@ -62,6 +62,7 @@ class FileStore implements SqliteStore {
   readonly #clock: Clock;
   readonly #path: string;
   readonly #readOnly: boolean;
+  readonly #shape: string;
   readonly #statements = new Map<string, StatementSync>();
   readonly #thread: CommitThread;
   readonly #line: StoreLine;
@@ -71,7 +72,8 @@ class FileStore implements SqliteStore {
     this.#clock = options.clock;
     this.#path = options.path;
     this.#readOnly = options.readOnly === true;
-    this.#thread = new CommitThread(options.path);
+    this.#shape = shapeOf((options.migrations ?? MIGRATIONS).length);
+    this.#thread = new CommitThread(options.path, this.#shape);
     this.#line = new StoreLine(options.clock, this.#thread);
   }
 
@@ -155,7 +157,7 @@ class FileStore implements SqliteStore {
       return await answer;
     } catch (error) {
       // The columns and indexes that our statements name may be gone.
-      const isReshaped = isSqlError(error) && readShape(this.#db) !== SHAPE;
+      const isReshaped = isSqlError(error) && readShape(this.#db) !== this.#shape;
       if (isReshaped || error instanceof Reshaped) throw this.#reshaped();
       throw asStoreError(error, this.#path);
     }

@@ -76,7 +76,7 @@ test('a tampered Last-Event-ID and an unknown group are answered before a stream
   await bench.submit(sweepSpec(), 'k');
   for (const id of ['abc', Buffer.from('{"v":"x","id":"a"}').toString('base64url')]) {
     const error = await errorOf(bench.send(EVENTS, { headers: { 'Last-Event-ID': id } }));
-    expect(error).toMatchObject({ status: 400, code: 'CURSOR_INVALID' });
+    expect(error).toMatchObject({ status: 422, code: 'CURSOR_INVALID' });
   }
   expect(await errorOf(bench.send('/v1/groups/none/events'))).toMatchObject({ status: 404 });
 });

@@ -179,6 +179,20 @@ describe('drain', () => {
     expect(await jobNow(deps, 'ada-0')).toMatchObject({ state: 'RUNNING', ref: 'made-before' });
   });
 
+  test('a host that ends is asked between two batches, however many places there are', async ({
+    expect,
+  }) => {
+    const deps = await withSweeps({ maxActive: 400 }, { ada: 100 });
+    const waits: number[] = [];
+    const waitOnLane = async (_: string, ms: number) => {
+      waits.push(ms);
+      throw new Error('the service ends');
+    };
+    await expect(drainLane({ ...deps, waitOnLane }, LANE)).rejects.toThrow('the service ends');
+    expect(waits).toEqual([0]);
+    expect(deps.platform.submitted).toHaveLength(32);
+  });
+
   test('a slice that breaks off gives the lane back', async ({ expect }) => {
     const deps = await withSweeps({}, { ada: 1 });
     const waitOnLane = () => Promise.reject(new Error('the service ends'));
