@@ -41,6 +41,11 @@ describe('several processes on one database', () => {
     t.expect(lane?.value.epoch).toBe(1200);
   });
 
+  test('a process that has nothing else to do waits for its commits, also while the log is copied', async (t) => {
+    const path = join(aDirectory(t), 'service.db');
+    t.expect(await runChild('fill', path, '50')).toBe('5000');
+  });
+
   test('claim each message once', async (t) => {
     const path = join(aDirectory(t), 'service.db');
     const store = await opened(t, { path });

@@ -86,21 +86,19 @@ export class CommitThread {
       closed: this.#closed.buffer,
     };
     const thread = new Worker(COMMIT_PROGRAM, { eval: true, workerData });
-    const settle = (answer: WireAnswer): void => {
-      thread.unref();
-      this.#answer?.(answer);
-    };
     thread.on('message', (news: WireNews) => {
-      if (news === 'copied') this.#endCopying();
-      else {
+      if (news !== 'copied') {
         if (news.copies) this.#copying = Promise.withResolvers();
-        settle(news.answer);
-      }
+        this.#answer?.(news.answer);
+      } else this.#endCopying();
+      // Somebody may wait for the end of the copying: only an idle thread lets the process end.
+      if (this.#copying === undefined) thread.unref();
     });
     thread.on('error', (error) => {
       this.#thread = undefined;
       this.#endCopying();
-      settle({ kind: 'failed', message: `the thread that commits ended: ${error}`, errcode: null });
+      const message = `the thread that commits ended: ${error}`;
+      this.#answer?.({ kind: 'failed', message, errcode: null });
     });
     return thread;
   }
