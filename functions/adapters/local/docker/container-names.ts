@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { AppError } from '../../../../shared/errors/app-error.ts';
 import type { PlatformJob } from '../../../ports/platform.ts';
 import { orAbsent, placeDurably } from '../durable-file.ts';
 import { parseRef } from '../process/attempt-files.ts';
@@ -9,12 +10,21 @@ const PREFIX = 'dev.caliban.';
 
 /**
  * What tells this directory's containers from those of other services on the same engine: made once and kept in the directory.
- * 12 lower-case hex characters.
+ * 12 lower-case hex characters. Throws AppError DATA_DIR_UNUSABLE for a damaged one: with another, containers that run would not be found.
  */
 export async function serviceIdOf(dir: string): Promise<string> {
   const path = join(dir, 'service-id');
   const known = (await orAbsent(readFile(path, 'utf8')))?.trim();
-  if (known !== undefined && /^[0-9a-f]{12}$/.test(known)) return known;
+  if (known !== undefined) {
+    if (/^[0-9a-f]{12}$/.test(known)) return known;
+    throw new AppError(
+      'DATA_DIR_UNUSABLE',
+      `${path} is damaged: ${JSON.stringify(known.slice(0, 40))} is no id of 12 hex digits.`,
+      {
+        hint: 'Put the id back, which stands in the label dev.caliban.service of its containers (docker ps --all), or remove the file if none is left.',
+      },
+    );
+  }
   const id = randomBytes(6).toString('hex');
   await placeDurably(dir, 'service-id', `${id}\n`);
   return id;

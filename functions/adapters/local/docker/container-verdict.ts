@@ -42,10 +42,13 @@ export const LOST: Cause = {
 };
 
 function outOfMemory(exitCode: number, { memoryBytes }: ContainerLimits): Cause {
+  // 128 + SIGKILL: the program itself. With any other status it ended by itself, after one of its processes was killed.
+  const what =
+    exitCode === 137 ? 'Killed' : `Exit code ${exitCode}, after a process of it was killed`;
   const message =
     memoryBytes === null
-      ? `Killed for lack of memory on this machine (exit code ${exitCode}).`
-      : `Killed for lack of memory: jobs have ${mebibytes(memoryBytes)} (exit code ${exitCode}). Give them more with: caliban serve --job_memory`;
+      ? `${what} for lack of memory on this machine.`
+      : `${what} for lack of memory: jobs have ${mebibytes(memoryBytes)}. Give them more with: caliban serve --job_memory`;
   return { code: 'out-of-memory', message };
 }
 

@@ -72,7 +72,7 @@ export async function openDockerPlatform(
 function refuseUnrunnable(job: PlatformJob): void {
   if (job.run.kind !== 'image') {
     throw new PlatformRefusal('permanent', 'This machine runs jobs in containers of an image.', {
-      hint: 'Name an image, or run caliban serve without Docker.',
+      hint: 'Name an image, or use: caliban serve --platform process',
     });
   }
   if (!/^sha256:[0-9a-f]{64}$/.test(job.run.digest)) {

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -82,4 +82,17 @@ test('the id of a service stays with its directory', async ({ expect, onTestFini
   const id = await serviceIdOf(dir);
   expect(id).toMatch(/^[0-9a-f]{12}$/);
   expect(await serviceIdOf(dir)).toBe(id);
+});
+
+test('a damaged id is refused: with another one its containers would be nobody’s', async ({
+  expect,
+  onTestFinished,
+}) => {
+  const dir = await mkdtemp(join(tmpdir(), 'caliban-test-'));
+  onTestFinished(() => rm(dir, { recursive: true, force: true }));
+  await writeFile(join(dir, 'service-id'), '0123\n');
+  await expect(serviceIdOf(dir)).rejects.toMatchObject({
+    code: 'DATA_DIR_UNUSABLE',
+    message: expect.stringContaining('"0123"'),
+  });
 });
