@@ -170,7 +170,12 @@ describe.runIf(canMountDisks())('a service whose disk fills up', () => {
     t.expect(refused.stderr).toContain('is full (0.0 MiB of 8.0 MiB free)');
     t.expect(refused.stderr).toContain('Free some space');
     disk.free();
-    await startOneMachine(t.onTestFinished, dataDir);
+    const service = await startOneMachine(t.onTestFinished, dataDir);
+    await service.stop();
+    disk.fill();
+    // What is there can be read all the same.
+    const checked = await caliban(['admin', 'check', '--data_dir', dataDir]);
+    t.expect(checked.stdout).toMatch(/nothing differs\n$/);
   });
 
   test('can be backed up to a disk with room; a full target is refused and left clean', async (t) => {
@@ -269,11 +274,10 @@ function logged(dataDir: string, text: string): number {
 }
 
 function exitFiles(dataDir: string): number {
-  const files = readdirSync(join(dataDir, 'process', 'attempts'), {
-    recursive: true,
-    encoding: 'utf8',
-  });
-  return files.filter((path) => path.endsWith('/exit.json')).length;
+  const attempts = join(dataDir, 'process', 'attempts');
+  const files = readdirSync(attempts, { recursive: true, encoding: 'utf8' });
+  const isSaid = (path: string) => readFileSync(join(attempts, path), 'utf8').trim() !== '';
+  return files.filter((path) => path.endsWith('/exit.json') && isSaid(path)).length;
 }
 
 function linesOf(path: string): string[] {

@@ -110,9 +110,10 @@ async function expectReadOnly(t: TestContext, answer: Response, dataDir: string)
 function endSupervisors(dataDir: string): void {
   const attempts = join(dataDir, 'process', 'attempts');
   const files = readdirSync(attempts, { recursive: true, encoding: 'utf8' });
-  const running = files.filter(
-    (path) => path.endsWith('/started') && !files.includes(path.replace(/started$/, 'exit.json')),
-  );
+  const isBlank = (path: string) => readFileSync(join(attempts, path), 'utf8').trim() === '';
+  const running = files
+    .filter((path) => path.endsWith('/exit.json') && isBlank(path))
+    .map((path) => path.replace(/exit\.json$/, 'started'));
   for (const path of running) {
     process.kill(-Number(readFileSync(join(attempts, path), 'utf8').split('\n')[0]), 'SIGKILL');
   }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { test } from 'vitest';
 import { createProcessWatch } from '../../../functions/embedded/process-watch.ts';
+import { DIFFERENCE_KINDS } from '../../../shared/api/check.ts';
 import { LIMITS } from '../../../shared/api/limits.ts';
 import { LOG_LEVELS } from '../../../shared/operating/log-level.ts';
 import { createApiBench } from '../../doubles/api-bench.ts';
@@ -61,3 +62,11 @@ test('docs/operating.md names every part of readiness, and the limits as they ar
 function ticked(text: string): string[] {
   return [...text.matchAll(/`([^`]+)`/g)].map(([, each = '']) => each);
 }
+
+test('docs/operating.md has a row for each kind of difference, and none for another', ({
+  expect,
+}) => {
+  const section = PAGE.split('## Check\n')[1]?.split('\n## ')[0] ?? '';
+  const rows = Array.from(section.matchAll(/^\| `([a-z]+)` \| \S.* \|$/gm), ([, kind]) => kind);
+  expect(rows.toSorted()).toEqual([...DIFFERENCE_KINDS].toSorted());
+});

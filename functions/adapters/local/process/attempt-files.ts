@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, unlink, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PlatformRefusal } from '../../../ports/platform.ts';
 import { diskFull, isFull } from '../disk-errors.ts';
@@ -119,6 +119,12 @@ export async function openAttemptFiles(dir: string): Promise<AttemptFiles> {
       await orAbsent(unlink(join(liveDir, ref)));
     },
   };
+}
+
+/** Whether an attempt has ended, as its directory tells: by the supervisor's word or by a service's. */
+export async function hasEnded(directory: string): Promise<boolean> {
+  if (existsSync(join(directory, 'end.json'))) return true;
+  return parseExit(await orAbsent(readFile(join(directory, 'exit.json'), 'utf8'))) !== null;
 }
 
 /** The platform's name for an attempt. */

@@ -1,9 +1,7 @@
-import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError } from '../../../../shared/errors/app-error.ts';
 import type { Platform } from '../../../ports/platform.ts';
-import { orAbsent } from '../durable-file.ts';
-import { attemptDirectory, parseRef } from './attempt-files.ts';
+import { attemptDirectory, hasEnded, parseRef } from './attempt-files.ts';
 import { readPiece } from './attempt-log.ts';
 
 /** A platform of this machine without its service: only logs can be read, and nothing is written. */
@@ -25,9 +23,7 @@ export function createOfflinePlatform(kind: 'process' | 'docker', dir: string): 
     async readLog(ref, cursor, maxBytes) {
       if (parseRef(ref) === null) return { text: '', next: cursor, ended: true };
       const directory = attemptDirectory(dir, ref);
-      // A supervisor writes the first one, a service the second.
-      const complete =
-        (await exists(join(directory, 'exit.json'))) || (await exists(join(directory, 'end.json')));
+      const complete = await hasEnded(directory);
       const from = Number.parseInt(cursor, 10);
       const piece = await readPiece(join(directory, 'log'), Number.isSafeInteger(from) ? from : 0, {
         maxBytes,
@@ -37,8 +33,4 @@ export function createOfflinePlatform(kind: 'process' | 'docker', dir: string): 
       return { text: piece.text, next: String(piece.next), ended: piece.atEnd };
     },
   };
-}
-
-async function exists(path: string): Promise<boolean> {
-  return (await orAbsent(stat(path))) !== null;
 }

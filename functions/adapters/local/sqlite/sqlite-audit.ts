@@ -121,9 +121,9 @@ function facetCounts(): readonly string[] {
     );
 }
 
-// Text, because a bundle has no second file to start a thread with. A directory without the right to write is read as it stands.
+// Text, because a bundle has no second file to start a thread with. As in openDatabase: where no side files can be made, the file is read as it stands.
 const INTEGRITY_SCRIPT = `
-const { existsSync } = require('node:fs');
+const { statSync } = require('node:fs');
 const { DatabaseSync } = require('node:sqlite');
 const { pathToFileURL } = require('node:url');
 const { parentPort, workerData } = require('node:worker_threads');
@@ -144,8 +144,8 @@ function read() {
   try {
     return audit(db);
   } catch (error) {
-    const code = error.errcode & 0xff;
-    if ((code !== 8 && code !== 14) || existsSync(path + '-wal')) throw error;
+    const wal = statSync(path + '-wal', { throwIfNoEntry: false });
+    if (![8, 10, 13, 14].includes(error.errcode & 0xff) || (wal && wal.size > 0)) throw error;
     const whole = new DatabaseSync(new URL(pathToFileURL(path).href + '?immutable=1'), { readOnly: true });
     return audit(whole);
   }

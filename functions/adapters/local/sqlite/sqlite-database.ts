@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
@@ -88,14 +88,18 @@ async function openToRead(wanted: Wanted, clock: Clock): Promise<DatabaseSync> {
   try {
     return await closeUnless(db, () => takeTurn(clock, () => requireCurrent(db, wanted)));
   } catch (error) {
-    // Reading a WAL database needs side files, which only who may write here can make. Without a WAL the file is
-    // whole, and no process has it open: it can be read as it stands.
-    if (!lacksSideFiles(error) || existsSync(`${path}-wal`)) throw error;
+    // Reading a WAL database needs side files, which only who may write here can make, and only where there is room. Without
+    // anything in a WAL the file is whole, and no process has it open: it can be read as it stands.
+    if (!lacksSideFiles(error) || hasWal(path)) throw error;
     const whole = new DatabaseSync(new URL(`${pathToFileURL(path).href}?immutable=1`), {
       readOnly: true,
     });
     return await closeUnless(whole, async () => requireCurrent(whole, wanted));
   }
+}
+
+function hasWal(path: string): boolean {
+  return (statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0;
 }
 
 function requireCurrent(db: DatabaseSync, wanted: Wanted): void {

@@ -37,10 +37,10 @@ export function isSqlError(error: unknown): boolean {
   return resultCode(error) === SQL_ERROR;
 }
 
-/** Whether SQLite could not make or open one of its side files. */
+/** Whether SQLite could not make, grow or open one of its side files. */
 export function lacksSideFiles(error: unknown): boolean {
-  const code = resultCode(error);
-  return code === CANNOT_OPEN || code === READ_ONLY;
+  const code = resultCode(error) ?? 0;
+  return [CANNOT_OPEN, READ_ONLY, FULL, IO_ERROR].includes(code);
 }
 
 /** AppErrors DISK_FULL and DATA_DIR_UNUSABLE for what the disk or the directory does wrong; anything else as it was thrown. */

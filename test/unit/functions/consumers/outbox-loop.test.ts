@@ -5,6 +5,7 @@ import { getOne } from '../../../../functions/core/records.ts';
 import type { OutboxDoc } from '../../../../functions/ports/documents.ts';
 import type { Message } from '../../../../functions/ports/message.ts';
 import { put, type Store } from '../../../../functions/ports/store.ts';
+import { AppError } from '../../../../shared/errors/app-error.ts';
 import { coreDeps, LANE, START, type TestDeps } from '../../../doubles/builders.ts';
 import { allThatFollows } from '../../../doubles/manual-clock.ts';
 
@@ -255,6 +256,70 @@ describe('outbox loop', () => {
     expect(await run.row('a')).toBeUndefined();
   });
 
+  test('what failed because the records could not be written is never parked, and tried soon', async (context) => {
+    const { expect } = context;
+    let isFull = true;
+    const run = start(context, {
+      handle: () =>
+        isFull ? Promise.reject(new AppError('DISK_FULL', 'full')) : Promise.resolve(),
+    });
+    await run.add('a', DRAIN);
+    await run.woken();
+    await run.deps.clock.advance(3_600_000);
+    expect(run.handled.length).toBeGreaterThan(1_000);
+    expect(await run.row('a')).toMatchObject({ parked: false, attempts: 0 });
+    isFull = false;
+    await run.deps.clock.advance(3_000);
+    expect(await run.row('a')).toBeUndefined();
+  });
+
+  test('while nothing can be written a failed message keeps its place and is not handled again', async (context) => {
+    const { expect } = context;
+    let isFull = false;
+    const attempts: (number | undefined)[] = [];
+    const run = start(context, {
+      handle: async () => {
+        attempts.push((await run.row('a'))?.attempts);
+        if (attempts.length > 1) return;
+        isFull = true;
+        throw new AppError('DISK_FULL', 'full');
+      },
+      storeOf: (store) => ({
+        ...store,
+        commit: (writes) =>
+          isFull ? Promise.reject(new AppError('DISK_FULL', 'full')) : store.commit(writes),
+      }),
+    });
+    await run.add('a', DRAIN);
+    await run.woken();
+    await run.deps.clock.advance(600_000);
+    expect([run.handled.length, run.loop.inFlight()]).toEqual([1, 1]);
+    isFull = false;
+    await run.deps.clock.advance(5_000);
+    // The attempt that was counted before it ran was taken back.
+    expect(attempts).toEqual([1, 1]);
+    expect(await run.row('a')).toBeUndefined();
+  });
+
+  test('ended while nothing can be written, it leaves the message to the next start', async (context) => {
+    const { expect } = context;
+    const run = start(context, {
+      handle: () => Promise.reject(new AppError('DISK_FULL', 'full')),
+      storeOf: (store) => ({
+        ...store,
+        commit: (writes) =>
+          writes.some((write) => write.op === 'put' && isPutBack(write.value))
+            ? Promise.reject(new AppError('DISK_FULL', 'full'))
+            : store.commit(writes),
+      }),
+    });
+    await run.add('a', DRAIN);
+    await run.woken();
+    run.end();
+    await run.ended;
+    expect(await run.row('a')).toMatchObject({ attempts: 1, parked: false });
+  });
+
   test('ended, it waits for the handlers in flight and takes nothing more', async (context) => {
     const { expect } = context;
     const run = start(context, { handle: () => run.gate.promise });
@@ -393,6 +458,11 @@ function start(
       await allThatFollows();
     },
   };
+}
+
+// A row as it is after a failure: leased by nobody, with the error.
+function isPutBack(value: object): boolean {
+  return 'lastError' in value && value.lastError !== null;
 }
 
 function waitOf(row: OutboxDoc | undefined, since: number): number {

@@ -128,6 +128,17 @@ describe('counts by state', () => {
     expect(deps.commits.filter(writesTo('counts'))).toHaveLength(0);
   });
 
+  test('are told although they cannot be kept: a read needs no room on a disk', async ({
+    expect,
+  }) => {
+    for (const code of ['DISK_FULL', 'DATA_DIR_UNUSABLE', 'STORE_BUSY'] as const) {
+      const deps = await withJobs('SUCCEEDED');
+      const commit = () => Promise.reject(new AppError(code, 'no'));
+      const counts = await countsOf({ ...deps, store: { ...deps.store, commit } }, scope);
+      expect([counts.byState.SUCCEEDED, counts.settled]).toEqual([1, false]);
+    }
+  });
+
   test('of two that recount at once the loser uses the winner’s', async ({ expect }) => {
     const deps = await withJobs('RUNNING');
     let winner: unknown;

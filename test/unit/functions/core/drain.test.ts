@@ -3,6 +3,7 @@ import { drainLane } from '../../../../functions/core/drain.ts';
 import { takeLease } from '../../../../functions/core/lane.ts';
 import type { LanePolicy } from '../../../../functions/ports/documents.ts';
 import { PlatformRefusal } from '../../../../functions/ports/platform.ts';
+import { AppError } from '../../../../shared/errors/app-error.ts';
 import {
   aJob,
   aLane,
@@ -198,6 +199,36 @@ describe('drain', () => {
     const waitOnLane = () => Promise.reject(new Error('the service ends'));
     await expect(drainLane({ ...deps, waitOnLane }, LANE)).rejects.toThrow('the service ends');
     expect(await takeLease(deps, LANE)).toBeDefined();
+  });
+
+  test('a slice that breaks off because nothing can be written gives the lane back as soon as it can', async ({
+    expect,
+  }) => {
+    const deps = await withSweeps({}, { ada: 1 });
+    let fullUntil = 0;
+    const commit: typeof deps.store.commit = (writes) => {
+      if (writes.some(({ key }) => key.collection === 'jobs')) fullUntil = START + 20_000;
+      return deps.clock.now() < fullUntil
+        ? Promise.reject(new AppError('DISK_FULL', 'full'))
+        : deps.store.commit(writes);
+    };
+    const drained = drainLane({ ...deps, store: { ...deps.store, commit } }, LANE);
+    await expect(drained).rejects.toMatchObject({ code: 'DISK_FULL' });
+    const lane = (await stored(deps, 'lanes', LANE)).value;
+    expect([lane.leaseHolder, lane.leaseUntil]).toEqual([null, 0]);
+    expect(deps.clock.now() - START).toBeLessThan(deps.timing.leaseMs);
+  });
+
+  test('nor does it hold up anybody for longer than its lease', async ({ expect }) => {
+    const deps = await withSweeps({}, { ada: 1 });
+    let isFull = false;
+    const commit: typeof deps.store.commit = (writes) => {
+      isFull ||= writes.some(({ key }) => key.collection === 'jobs');
+      return isFull ? Promise.reject(new AppError('DISK_FULL', 'full')) : deps.store.commit(writes);
+    };
+    const drained = drainLane({ ...deps, store: { ...deps.store, commit } }, LANE);
+    await expect(drained).rejects.toMatchObject({ code: 'DISK_FULL' });
+    expect(deps.clock.now() - START).toBeLessThanOrEqual(deps.timing.leaseMs + 1_000);
   });
 
   test('a fast lane with room for thousands stays within what a store takes', async ({

@@ -227,7 +227,8 @@ describe('image step', () => {
   });
 
   test('what may pass by itself is left to the next delivery', async ({ expect }) => {
-    for (const failure of [new AppError('UNAVAILABLE', 'down'), new Error('odd')]) {
+    const codes = ['UNAVAILABLE', 'DISK_FULL', 'DATA_DIR_UNUSABLE', 'STORE_BUSY'] as const;
+    for (const failure of [...codes.map((code) => new AppError(code, 'down')), new Error('odd')]) {
       const deps = await withDependencies();
       deps.builder.onPlan = () => Promise.reject(failure);
       await expect(prepareImage(deps, 'submission')).rejects.toBe(failure);

@@ -1,0 +1,85 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, test } from 'vitest';
+import { PlatformRefusal } from '../../functions/ports/platform.ts';
+import { aJob, terminal } from '../contract/platform.ts';
+import { SILENT_LOG } from '../doubles/logs.ts';
+import { openTestPlatform, processHarness, shellProgram } from '../fixtures/process-platform.ts';
+import { aSmallDisk, canMountDisks } from '../fixtures/small-disk.ts';
+import { systemClock } from '../fixtures/system-clock.ts';
+
+const LAYER = 'a'.repeat(64);
+
+describe('a job whose code finds no room', () => {
+  test('waits and starts once there is some, however often it was tried', async ({
+    expect,
+    onTestFinished,
+  }) => {
+    let tries = 0;
+    const warned: string[] = [];
+    const harness = await processHarness({
+      log: { ...SILENT_LOG, warn: (_, message) => void warned.push(message) },
+      openLayer: async () => {
+        tries += 1;
+        if (tries < 3) throw full(tries === 1 ? 'ENOSPC' : 'EROFS');
+        return anEmptyTar();
+      },
+    });
+    onTestFinished(() => harness.close());
+    const { platform } = harness;
+    const run = { kind: 'workspace', venvKey: null, layers: [LAYER] } as const;
+    await platform.submit({ ...aJob(harness, { jobId: 'waits', program: { exitCode: 4 } }), run });
+    while (tries < 2) {
+      expect(await platform.find('waits')).toMatchObject([{ state: 'SUBMITTED', startedAt: null }]);
+      await sleep(100);
+    }
+    expect(await terminal({ ...harness, platform }, 'waits')).toMatchObject({
+      state: 'FAILED',
+      exitCode: 4,
+    });
+    expect(tries).toBe(3);
+    expect(warned).toEqual(Array(2).fill('the disk takes nothing; the job waits for room'));
+  });
+
+  test('can be stopped while it waits', async ({ expect, onTestFinished }) => {
+    const harness = await processHarness({
+      log: SILENT_LOG,
+      openLayer: () => Promise.reject(full('ENOSPC')),
+    });
+    onTestFinished(() => harness.close());
+    const { platform } = harness;
+    const run = { kind: 'workspace', venvKey: null, layers: [LAYER] } as const;
+    const { ref } = await platform.submit({ ...aJob(harness, { jobId: 'stops' }), run });
+    await platform.cancel(ref);
+    expect(await terminal({ ...harness, platform }, 'stops')).toMatchObject({
+      state: 'STOPPED',
+      startedAt: null,
+    });
+  });
+});
+
+test.runIf(canMountDisks())(
+  'a job is refused for now while the disk is full, and nothing of it stays',
+  async ({ expect, onTestFinished }) => {
+    const disk = aSmallDisk({ onTestFinished }, 4);
+    const platform = await openTestPlatform(disk.path);
+    onTestFinished(() => platform.close());
+    const harness = { clock: systemClock, program: shellProgram };
+    const job = aJob(harness, { jobId: 'later' });
+    disk.fill();
+    const refused = await platform.submit(job).catch((error: unknown) => error);
+    expect(refused).toBeInstanceOf(PlatformRefusal);
+    expect(refused).toMatchObject({ kind: 'quota', message: expect.stringContaining('is full') });
+    expect(await platform.find('later')).toEqual([]);
+    disk.free();
+    await platform.submit(job);
+    await expect.poll(async () => (await platform.find('later'))[0]?.state).toBe('SUCCEEDED');
+  },
+);
+
+function full(code: string): Error {
+  return Object.assign(new Error(`${code}: no room`), { code });
+}
+
+async function* anEmptyTar(): AsyncGenerator<Uint8Array> {
+  yield new Uint8Array(1024);
+}
