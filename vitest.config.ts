@@ -3,12 +3,19 @@ import { defineConfig } from 'vitest/config';
 /** One project per kind of test; `check` runs unit and adapters, `npm test` runs all. */
 export default defineConfig({
   test: {
+    // Conditions are waited for: on a busy machine that may take a while.
+    expect: { poll: { timeout: 20_000 } },
     env: { METADATA_SERVER_DETECTION: 'none', NO_COLOR: '1' },
     projects: [
       // Unit tests share no state but modules: one context for all halves their time.
       {
         extends: true,
-        test: { name: 'unit', include: ['test/unit/**/*.test.ts'], isolate: false },
+        test: {
+          name: 'unit',
+          include: ['test/unit/**/*.test.ts'],
+          isolate: false,
+          testTimeout: 30_000,
+        },
       },
       {
         extends: true,
@@ -26,6 +33,10 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },
+      },
+      {
+        extends: true,
+        test: { name: 'chaos', include: ['test/chaos/**/*.test.ts'], testTimeout: 240_000 },
       },
     ],
   },

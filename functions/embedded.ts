@@ -1,10 +1,12 @@
 import { availableParallelism } from 'node:os';
+import type { LogLevel } from '../shared/operating/log-level.ts';
 import { asDiskError, refuseUnwritable } from './adapters/local/disk-errors.ts';
 import { acquireServeLock } from './adapters/local/sqlite/serve-lock.ts';
-import { openSqliteStore } from './adapters/local/sqlite/sqlite-store.ts';
+import { openSqliteStore, type SqliteStore } from './adapters/local/sqlite/sqlite-store.ts';
 import { createWakeQueue } from './adapters/local/wake-queue.ts';
 import { createOutboxLoop } from './consumers/outbox-loop.ts';
 import type { CoreDeps, LaneSetting } from './core/deps.ts';
+import { freeClaims } from './core/free-claims.ts';
 import { freeLeases } from './core/lane.ts';
 import { type Closers, createClosers } from './embedded/closers.ts';
 import { type DataDir, keepToken, makeDataDir } from './embedded/data-dir.ts';
@@ -13,9 +15,19 @@ import { createHandler } from './embedded/handler.ts';
 import { createIdleWatch } from './embedded/idle.ts';
 import { createLaneSignals, type LaneSignals } from './embedded/lane-signals.ts';
 import { sweepLoop, tickLoop } from './embedded/loops.ts';
-import { coreDeps, laneOf, openParts } from './embedded/parts.ts';
-import { openServiceLog, systemClock, systemRandom } from './embedded/runtime.ts';
+import { coreDeps, openLayers, openRunningParts, platformsOf } from './embedded/parts.ts';
+import {
+  choosePlatform,
+  type LocalPlatform,
+  laneOf,
+  livingPlatform,
+  type PlatformWish,
+} from './embedded/platform-choice.ts';
+import { createProcessWatch } from './embedded/process-watch.ts';
+import { systemClock, systemRandom, VERSION } from './embedded/runtime.ts';
 import { serveUntilEnd } from './embedded/serve-until-end.ts';
+import { openServiceLog } from './embedded/service-log.ts';
+import { type BuildSettings, checkCaBundle, type JobLimits } from './embedded/settings.ts';
 import { createSyncLoop } from './embedded/sync-loop.ts';
 import type { Log } from './ports/runtime.ts';
 
@@ -26,13 +38,19 @@ export interface ServeOptions {
   /** 0: a free one. */
   readonly port: number;
   /** Null: the best this machine has. */
-  readonly platform: 'process' | null;
+  readonly platform: LocalPlatform | null;
+  /** Flags given that only containers honour, as typed. */
+  readonly onlyDocker: readonly string[];
+  readonly builds: BuildSettings;
+  readonly limits: JobLimits;
   /** Jobs at the same time; null: one for each core. */
   readonly slots: number | null;
   /** Ends after so many minutes without a live job or a request; null: never. */
   readonly idleMinutes: number | null;
   /** A given token instead of a generated one: at least 20 printable characters. */
   readonly token: string | null;
+  /** What its log keeps; default `info`. */
+  readonly logLevel?: LogLevel;
   readonly signal: AbortSignal;
 }
 
@@ -41,6 +59,9 @@ export interface RunningServe {
   readonly address: string;
   readonly instance: string;
   readonly tokenFile: string;
+  readonly platform: LocalPlatform;
+  /** Why jobs run where they do, when nobody asked for it and it is not obvious. */
+  readonly note: string | null;
   /** The token when it was made by this start, to be shown once; null: the user has it. */
   readonly newToken: string | null;
   /** Resolves when it has ended; jobs that run go on, and the next start finds them. */
@@ -54,6 +75,7 @@ export interface RunningServe {
  */
 export async function runServe(options: ServeOptions): Promise<RunningServe> {
   refuseOpenBind(options.host, options.token);
+  await checkCaBundle(options.builds);
   const dir = await makeDataDir(options.dataDir);
   refuseUnwritable(dir.path);
   const lock = acquireServeLock(dir.lock);
@@ -78,14 +100,28 @@ interface Start {
 
 async function start({ options, dir, ending, closers }: Start): Promise<RunningServe> {
   const { token, isNew } = await keepToken(dir, options.token);
-  const log = openServiceLog(dir.log);
+  const { logLevel: level = 'info' } = options;
+  const log = openServiceLog({ path: dir.log, level, secrets: [token] });
   closers.add('log', () => log.close());
-  const lane = laneOf(options.slots ?? availableParallelism());
+  const store = await openSqliteStore({ path: dir.database, clock: systemClock });
+  closers.add('store', () => store.close());
+  const { platform, note } = await choosePlatform(await wishOf(options, store));
+  const lane = laneOf(platform, options.slots ?? availableParallelism());
   const signals = createLaneSignals(systemClock, ending.signal);
   const hooks: Hooks = { wake: () => undefined, hint: () => undefined };
-  const { deps, layers } = await openDeps({ dir, closers, log, lane, signals, hooks });
-  // The lock says that whoever held a lease is gone.
+  const { deps, layers } = await openDeps({
+    options,
+    dir,
+    closers,
+    log,
+    store,
+    lane,
+    signals,
+    hooks,
+  });
+  // The lock says that whoever held a lease or a claim is gone, and nobody else makes jobs on this machine's platform.
   await freeLeases(deps, lane);
+  await freeClaims(deps, lane.id);
   const instance = systemRandom.id();
   const outbox = createOutboxLoop(deps, instance, createHandler(deps, signals, ending.signal));
   hooks.wake = outbox.wake;
@@ -93,10 +129,14 @@ async function start({ options, dir, ending, closers }: Start): Promise<RunningS
   hooks.hint = sync.hint;
   const minutes = options.idleMinutes ?? Number.POSITIVE_INFINITY;
   const idle = createIdleWatch(deps, minutes, () => outbox.inFlight() + door.answering() > 0);
+  const watch = createProcessWatch({
+    ...{ dataDir: dir.path, clock: systemClock, log, outbox, sync },
+  });
+  closers.add('watch', () => watch.close());
   const loops: Promise<void>[] = [];
   closers.add('loops', () => Promise.allSettled(loops));
   const door = await openDoor({
-    ...{ dir, deps, instance, layers, token, ending: ending.signal },
+    ...{ dir, deps, instance, layers, token, note, watch, ending: ending.signal },
     ...{ host: options.host, port: options.port, touch: idle.touch },
   });
   closers.add('door', () => door.close());
@@ -107,13 +147,25 @@ async function start({ options, dir, ending, closers }: Start): Promise<RunningS
     sweepLoop(layers, deps, ending.signal),
   );
   const { address } = door;
-  log.info({ address, instance, slots: lane.policy.maxActive }, 'serving');
+  const slots = lane.policy.maxActive;
+  log.info(
+    { address, instance, version: VERSION, platform, note, slots, logLevel: level },
+    'serving',
+  );
   return {
-    address,
-    instance,
-    tokenFile: dir.tokenFile,
+    ...{ address, instance, platform, note, tokenFile: dir.tokenFile },
     newToken: isNew ? token : null,
     closed: serveUntilEnd({ signal: options.signal, idle, door, ending, closers, log }),
+  };
+}
+
+async function wishOf(options: ServeOptions, store: SqliteStore): Promise<PlatformWish> {
+  const { platform, onlyDocker, builds } = options;
+  return {
+    asked: platform,
+    onlyDocker,
+    living: await livingPlatform(store),
+    probe: async () => (await import('./embedded/docker-parts.ts')).probe(builds),
   };
 }
 
@@ -124,28 +176,33 @@ interface Hooks {
 }
 
 async function openDeps(from: {
+  readonly options: ServeOptions;
   readonly dir: DataDir;
   readonly closers: Closers;
   readonly log: Log;
-  readonly lane: LaneSetting;
+  readonly store: SqliteStore;
+  readonly lane: LaneSetting & { readonly platform: LocalPlatform };
   readonly signals: LaneSignals;
   readonly hooks: Hooks;
 }) {
-  const { dir, closers, log, lane, signals, hooks } = from;
-  const store = await openSqliteStore({ path: dir.database, clock: systemClock });
-  closers.add('store', () => store.close());
-  const slots = lane.policy.maxActive;
-  const parts = await openParts({ dir, slots, log, onChange: () => hooks.hint() });
-  closers.add('builder', () => parts.builder.close());
-  closers.add('platform', () => parts.platform.close());
+  const { options, dir, closers, log, store, lane, signals, hooks } = from;
+  const { builds, limits } = options;
+  const layers = await openLayers(dir);
+  const { builder, registry, platform } = await openRunningParts(lane.platform, {
+    ...{ dir, builds, limits, log, layers, slots: lane.policy.maxActive },
+    onChange: () => hooks.hint(),
+  });
+  closers.add('builder', () => builder.close());
+  closers.add('registry', () => registry?.close());
+  closers.add('platform', () => platform.close());
   const deps: CoreDeps = {
     ...coreDeps(store, lane, log),
-    layers: parts.layers,
-    builder: parts.builder,
-    registry: null,
-    platforms: new Map([['process', parts.platform]]),
+    layers,
+    builder,
+    registry,
+    platforms: platformsOf(dir, platform),
     queue: createWakeQueue(() => hooks.wake()),
     waitOnLane: signals.wait,
   };
-  return { deps, layers: parts.layers };
+  return { deps, layers };
 }

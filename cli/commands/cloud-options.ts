@@ -24,6 +24,7 @@ export const CLOUD_OPTIONS: readonly OptionSpec[] = [
     summary: 'run this image as it is: nothing is packed or built',
     group: WHAT,
   },
+  { flags: '--docker_run_args <ARGS>', summary: 'only for containers of your own', hidden: true },
   {
     flags: '--experiment_config <FILE>',
     summary: 'experiment config; the word stdin reads standard input',

@@ -70,6 +70,11 @@ function refuseContradictions({ options, out }: Context): void {
       hint: 'Leave one of them out.',
     });
   }
+  if (options.isSet('docker_run_args')) {
+    throw new AppError('USAGE', '--docker_run_args does not apply to cloud.', {
+      hint: 'Containers of a service take no arguments of yours; limits of a job are flags of the service: caliban serve --job_memory, --job_cpus.',
+    });
+  }
   for (const flag of ['cloud_key', 'force']) {
     if (options.isSet(flag)) out.note(`--${flag} has no effect here.`);
   }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { LIMITS } from '../../shared/api/limits.ts';
 import type { PlanView, SubmissionSpec } from '../../shared/api/submissions.ts';
 import { AppError } from '../../shared/errors/app-error.ts';
+import { needsImages, WITHOUT_IMAGES_HINT } from '../../shared/image/needs-images.ts';
 import type { Client } from '../lib/client.ts';
 import { connectOrStart } from '../lib/connect.ts';
 import type { Context } from '../lib/context.ts';
@@ -28,7 +29,7 @@ export async function run(ctx: Context): Promise<number> {
     const { spec, layers } = await pack(ctx, request, packer);
     await using connection = await connectOrStart(ctx);
     const { client } = connection;
-    await refuseImageOnProcess(client, spec);
+    await refuseImagesOnProcess(client, spec);
     if (ctx.options.isSet('dry_run')) {
       const plan = await client.plan(spec);
       await printPlan(ctx, plan);
@@ -46,8 +47,9 @@ export async function run(ctx: Context): Promise<number> {
 
 function noteHardware({ options, out }: Context, platform: PlanView['platform']): void {
   const flags = ['gpu_spec', 'tpu_spec', 'machine_type', 'region'];
-  if (platform === 'process' && flags.some((flag) => options.isSet(flag))) {
-    out.note('hardware flags have no effect on the process platform');
+  const isHere = platform === 'process' || platform === 'docker';
+  if (isHere && flags.some((flag) => options.isSet(flag))) {
+    out.note(`hardware flags have no effect on the ${platform} platform: jobs run on this machine`);
   }
 }
 
@@ -97,6 +99,7 @@ async function packSource(ctx: Context, request: CloudRequest, packer: Packer) {
   return packer.pack({
     contextDir,
     cacheDir: join(ctx.dataDir, 'cache', 'pack'),
+    dataDir: ctx.dataDir,
     module,
     mode,
     extraDirs,
@@ -106,19 +109,16 @@ async function packSource(ctx: Context, request: CloudRequest, packer: Packer) {
   });
 }
 
-async function refuseImageOnProcess(
-  client: Client,
-  { image, platform }: SubmissionSpec,
-): Promise<void> {
-  if (image === null) return;
+// Before anything is sent.
+async function refuseImagesOnProcess(client: Client, spec: SubmissionSpec): Promise<void> {
+  const lacking = needsImages({ ...spec.dependencies, image: spec.image });
+  if (lacking.length === 0) return;
   const service = await client.service();
-  if ((platform ?? service.defaultPlatform) !== 'process') return;
+  if ((spec.platform ?? service.defaultPlatform) !== 'process') return;
   throw new AppError(
     'PLATFORM_UNSUPPORTED',
-    `--image_tag ${image} cannot be used: this service runs jobs as plain processes, without images.`,
-    {
-      hint: 'Leave --image_tag out, or use a service with Docker or a cloud: caliban endpoint set URL',
-    },
+    `This service runs jobs as plain processes, without images: it cannot provide ${lacking.join(' and ')}.`,
+    { hint: WITHOUT_IMAGES_HINT },
   );
 }
 

@@ -1,3 +1,4 @@
+import { LOG_LEVELS } from '../../shared/operating/log-level.ts';
 import { CLOUD_OPTIONS } from './cloud-options.ts';
 import type { CommandSpec, OptionSpec } from './command.ts';
 
@@ -122,9 +123,29 @@ export const COMMANDS: readonly CommandSpec[] = [
     options: [
       { flags: '--port <PORT>', summary: 'port to listen on, default a free one' },
       { flags: '--host <HOST>', summary: 'address to listen on, default 127.0.0.1' },
-      { flags: '--platform <KIND>', summary: 'where jobs run', choices: ['process'] },
+      {
+        flags: '--platform <KIND>',
+        summary: 'where jobs run, default docker when it can be used',
+        choices: ['docker', 'process'],
+      },
       { flags: '--slots <N>', summary: 'jobs at the same time' },
+      { flags: '--job_cpus <N>', summary: 'processors that one job in Docker may use' },
+      { flags: '--job_memory <SIZE>', summary: 'memory that one job in Docker may use: 512m, 8g' },
+      {
+        flags: '--base_image <IMAGE>',
+        summary: 'image that environments start from; {} in it stands for cpu or gpu',
+      },
+      {
+        flags: '--ca_bundle <FILE>',
+        summary: 'certificate authorities that builds and jobs trust, behind a proxy',
+      },
+      { flags: '--index_url <URL>', summary: 'package index in place of PyPI' },
       { flags: '--idle_minutes <N>', summary: 'end after N minutes without a live job' },
+      {
+        flags: '--log_level <LEVEL>',
+        summary: 'how much its log tells, default info',
+        choices: LOG_LEVELS,
+      },
       { flags: '--detach', summary: 'start it in the background and return once it answers' },
       { flags: '--stop', summary: 'end the one that runs; its jobs go on and are taken up later' },
       { flags: '--status', summary: 'show whether one runs, and its jobs' },

@@ -1,11 +1,18 @@
+import { resolve } from 'node:path';
 import type { ServeOptions } from '../../functions/embedded.ts';
 import { AppError } from '../../shared/errors/app-error.ts';
 import type { Context } from '../lib/context.ts';
-import { variable } from '../lib/env.ts';
+import { type EnvironmentName, expandHome, variable } from '../lib/env.ts';
 import type { OptionValues } from '../lib/option-values.ts';
 import type { FoundServe } from '../lib/serve-file.ts';
-
-const MIN_TOKEN_LENGTH = 20;
+import {
+  checkedCpus,
+  checkedMemory,
+  checkedPlatform,
+  checkedToken,
+  checkedUrl,
+  logLevel,
+} from './serve-values.ts';
 
 /** The flags of `serve`, checked. Throws USAGE. */
 export function readServeFlags({
@@ -13,13 +20,28 @@ export function readServeFlags({
   options,
   dataDir,
 }: Context): Omit<ServeOptions, 'log' | 'signal'> {
+  const orVariable = (flag: string, name: EnvironmentName) =>
+    options.text(flag) ?? variable(io.env, name) ?? null;
+  const caBundle = orVariable('ca_bundle', 'CALIBAN_CA_BUNDLE');
   return {
     dataDir,
     host: options.text('host') ?? '127.0.0.1',
     port: options.integer('port', { min: 0, max: 65_535 }) ?? 0,
-    platform: options.text('platform') === 'process' ? 'process' : null,
+    platform: checkedPlatform(orVariable('platform', 'CALIBAN_PLATFORM')),
     slots: options.integer('slots', { min: 1, max: 10_000 }) ?? null,
+    // What the environment says is a default for whatever platform there is; what is typed is meant.
+    onlyDocker: ONLY_DOCKER.filter((name) => options.isSet(name)).map((name) => `--${name}`),
+    limits: {
+      cpus: checkedCpus(options.text('job_cpus')),
+      memoryBytes: checkedMemory(options.text('job_memory')),
+    },
+    builds: {
+      baseImage: orVariable('base_image', 'CALIBAN_BASE_IMAGE'),
+      caBundle: caBundle === null ? null : resolve(io.cwd, expandHome(caBundle, io.home)),
+      indexUrl: checkedUrl(orVariable('index_url', 'CALIBAN_INDEX_URL')),
+    },
     idleMinutes: options.integer('idle_minutes', { min: 1, max: 1_000_000 }) ?? null,
+    logLevel: logLevel(options.text('log_level') ?? variable(io.env, 'CALIBAN_LOG_LEVEL')),
     token:
       checkedToken('--token', options.text('token')) ??
       checkedToken('CALIBAN_SERVE_TOKEN', variable(io.env, 'CALIBAN_SERVE_TOKEN')) ??
@@ -27,21 +49,20 @@ export function readServeFlags({
   };
 }
 
-function checkedToken(givenBy: string, token: string | undefined): string | undefined {
-  if (token === undefined) return undefined;
-  const hint = 'For example: openssl rand -hex 24';
-  if (!/^[\x21-\x7e]*$/.test(token)) {
-    throw new AppError('USAGE', `${givenBy} has characters that no token may have.`, { hint });
-  }
-  if (token.length >= MIN_TOKEN_LENGTH) return token;
-  const characters = token.length === 1 ? '1 character' : `${token.length} characters`;
-  throw new AppError(
-    'USAGE',
-    `${givenBy} has ${characters}; at least ${MIN_TOKEN_LENGTH} are needed.`,
-    { hint },
-  );
-}
-
+const ONLY_DOCKER = ['job_cpus', 'job_memory', 'base_image'];
+/** Flags that whoever starts a detached service hands on as they are. */
+export const HANDED_ON = [
+  'host',
+  'port',
+  'platform',
+  'slots',
+  'idle_minutes',
+  'job_cpus',
+  'job_memory',
+  'base_image',
+  'ca_bundle',
+  'log_level',
+];
 /** Refuses flags that the service that runs already does not have, or not for sure. Throws SERVICE_LOCKED. */
 export function refuseOtherFlags(options: OptionValues, running: FoundServe): void {
   const { hostname, port } = new URL(running.address);
@@ -50,8 +71,8 @@ export function refuseOtherFlags(options: OptionValues, running: FoundServe): vo
     ['port', port],
     ['token', running.token],
   ]);
-  const others = ['host', 'port', 'platform', 'slots', 'token'].filter((name) => {
-    const given = options.text(name);
+  const others = [...HANDED_ON, 'index_url', 'token'].filter((name) => {
+    const given = name === 'idle_minutes' ? undefined : options.text(name);
     return given !== undefined && given !== known.get(name);
   });
   if (others.length > 0) throw alreadyRuns(running, others);

@@ -4,10 +4,16 @@ import { EXIT } from '../../shared/errors/catalog.ts';
 import { createClient } from '../lib/client.ts';
 import { announceStart, noteNewToken } from '../lib/connect.ts';
 import type { Context } from '../lib/context.ts';
-import { type FoundServe, findServe, seekServe, silentServe } from '../lib/serve-file.ts';
+import {
+  type FoundServe,
+  findServe,
+  isRunning,
+  seekServe,
+  silentServe,
+} from '../lib/serve-file.ts';
 import { startServe } from '../lib/start-serve.ts';
 import { alignColumns } from '../lib/table.ts';
-import { alreadyRuns, readServeFlags, refuseOtherFlags } from './serve-flags.ts';
+import { alreadyRuns, HANDED_ON, readServeFlags, refuseOtherFlags } from './serve-flags.ts';
 
 /** `caliban serve`. */
 export async function run(ctx: Context): Promise<number> {
@@ -15,7 +21,7 @@ export async function run(ctx: Context): Promise<number> {
   if (options.isSet('status')) return status(ctx);
   if (options.isSet('stop')) return stop(ctx);
   const flags = readServeFlags(ctx);
-  return options.isSet('detach') ? detach(ctx, flags.token) : foreground(ctx, flags);
+  return options.isSet('detach') ? detach(ctx, flags) : foreground(ctx, flags);
 }
 
 async function foreground(ctx: Context, flags: ReturnType<typeof readServeFlags>): Promise<number> {
@@ -24,9 +30,10 @@ async function foreground(ctx: Context, flags: ReturnType<typeof readServeFlags>
   const isChild = options.isSet('detached_child');
   try {
     const serve = await runServe({ ...flags, signal: io.signal });
-    const { address, instance, tokenFile, newToken } = serve;
-    if (json) await out.json({ address, instance, tokenFile, dataDir: flags.dataDir });
+    const { address, instance, platform, note, tokenFile, newToken } = serve;
+    if (json) await out.json({ address, instance, platform, tokenFile, dataDir: flags.dataDir });
     else out.note(`Serving ${flags.dataDir} at ${address}. Ctrl-C ends it; jobs that run go on.`);
+    if (note !== null) out.note(note);
     // What a child notes goes into serve.log; whoever started it shows the token.
     if (newToken !== null && !isChild) noteNewToken(ctx, address, newToken);
     await serve.closed;
@@ -40,7 +47,7 @@ async function foreground(ctx: Context, flags: ReturnType<typeof readServeFlags>
   }
 }
 
-async function detach(ctx: Context, token: string | null): Promise<number> {
+async function detach(ctx: Context, flags: ReturnType<typeof readServeFlags>): Promise<number> {
   const { io, out, options, dataDir, json } = ctx;
   const running = await findServe(dataDir, io.signal);
   if (running !== null) {
@@ -49,12 +56,15 @@ async function detach(ctx: Context, token: string | null): Promise<number> {
     else out.note(`A service runs already at ${running.address} (process ${running.pid}).`);
     return 0;
   }
-  const names = ['host', 'port', 'platform', 'slots', 'idle_minutes'];
-  const words = names.flatMap((name) => {
+  const words = HANDED_ON.flatMap((name) => {
     const value = options.text(name);
     return value === undefined ? [] : [`--${name}=${value}`];
   });
-  const started = await startServe(io, dataDir, { words, token });
+  const started = await startServe(io, dataDir, {
+    words,
+    token: flags.token,
+    indexUrl: flags.builds.indexUrl,
+  });
   if (json) await out.json(publicView(started));
   announceStart(ctx, started);
   return 0;
@@ -82,22 +92,29 @@ async function end(
   dataDir: string,
   { pid, address, instance }: FoundServe,
 ): Promise<{ ended: boolean; message: string }> {
-  try {
-    process.kill(pid, 'SIGTERM');
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    if (code === 'EPERM')
-      return { ended: false, message: `Process ${pid} belongs to another user.` };
-    if (code !== 'ESRCH') throw error;
-  }
+  if (!terminate(pid)) return { ended: false, message: `Process ${pid} belongs to another user.` };
   const until = io.clock.now() + STOP_TIMEOUT_MS;
   while (io.clock.now() < until) {
     const still = await seekServe(dataDir, io.signal);
-    if (still.state === 'none' || still.serve.instance !== instance)
+    // It takes its word back first; the directory is free for the next one when the process has gone.
+    const isGone = still.state === 'none' || still.serve.instance !== instance;
+    if (isGone && !isRunning(pid))
       return { ended: true, message: `Ended the service at ${address}.` };
     await io.clock.sleep(100, io.signal);
   }
   return { ended: false, message: `Process ${pid} does not end; its log is ${dataDir}/serve.log.` };
+}
+
+// Asks the process to end; false when it is another user's.
+function terminate(pid: number): boolean {
+  try {
+    process.kill(pid, 'SIGTERM');
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'EPERM') return false;
+    if (code !== 'ESRCH') throw error;
+  }
+  return true;
 }
 
 async function status({ io, out, dataDir, json }: Context): Promise<number> {

@@ -127,7 +127,12 @@ function jobLine(job: JobView, { idWidth }: LayoutOptions): string {
     localTime(new Date(job.createdAt)),
   ];
   const name = job.ref === null ? '' : `name: ${printable(job.ref)}`;
-  return `    job ${columns.join(' ')} container: ${printable(job.container ?? '-')} ${name}`;
+  return `    job ${columns.join(' ')} container: ${printable(shortImage(job.container ?? '-'))} ${name}`;
+}
+
+// An image without a name of its own, as `docker images` shows it.
+function shortImage(container: string): string {
+  return /^sha256:[0-9a-f]{64}$/.test(container) ? container.slice(0, 19) : container;
 }
 
 // Whole ids are hashes; no command takes one of these.

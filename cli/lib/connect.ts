@@ -69,11 +69,12 @@ async function toRecords(ctx: Context): Promise<Connection> {
 
 /** Says that a service was started, how to end it, and its token when that is new. */
 export function announceStart(ctx: Context, started: StartedServe): void {
-  const { address, pid, newToken } = started;
+  const { address, pid, note, newToken } = started;
   const custom = ctx.options.isSet('data_dir') ? ` --data_dir ${ctx.dataDir}` : '';
   ctx.out.note(
     `Started a service on this machine (${address}, process ${pid}). Stop it with: caliban serve --stop${custom}`,
   );
+  if (note !== null) ctx.out.note(note);
   if (newToken !== null) noteNewToken(ctx, address, newToken);
 }
 

@@ -33,6 +33,8 @@ export interface PackRequest {
   readonly contextDir: string;
   /** Where packing remembers what it has read; made when needed. */
   readonly cacheDir: string;
+  /** A directory that never goes up, wherever it is: it holds a token and changes while it is packed. */
+  readonly dataDir?: string;
   readonly module: string;
   readonly extraDirs: readonly string[];
   readonly extras: readonly string[];

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import * as z from 'zod';
@@ -11,6 +12,8 @@ const serveFile = z.object({
   address: z.url({ protocol: /^https?$/ }),
   tokenFile: z.string().min(1),
   pid: z.number().int().min(1),
+  /** Why jobs run where they do, when nobody asked for it. */
+  note: z.string().nullable().default(null),
 });
 
 /** A `serve` found alive. */
@@ -19,6 +22,7 @@ export interface FoundServe {
   readonly address: string;
   readonly instance: string;
   readonly pid: number;
+  readonly note: string | null;
   /** Null when the file with it cannot be read by this user. */
   readonly token: string | null;
 }
@@ -62,7 +66,7 @@ export async function seekServe(dataDir: string, signal: AbortSignal): Promise<S
   if (written === null) return { state: 'none' };
   const address = written.address.replace(/\/+$/, '');
   const answer = await askInstance(address, signal);
-  if (answer === LATE ? !isAlive(written.pid) : answer !== written.instance) {
+  if (answer === LATE ? !isRunning(written.pid) : answer !== written.instance) {
     return { state: 'none' };
   }
   const tokenFile = resolve(dataDir, written.tokenFile);
@@ -70,7 +74,8 @@ export async function seekServe(dataDir: string, signal: AbortSignal): Promise<S
     (text) => text.trim(),
     () => null,
   );
-  const serve = { address, instance: written.instance, pid: written.pid, token };
+  const { instance, pid, note } = written;
+  const serve = { address, instance, pid, note, token };
   return { state: answer === LATE ? 'silent' : 'answers', serve };
 }
 
@@ -109,13 +114,19 @@ async function askInstance(
   }
 }
 
-function isAlive(pid: number): boolean {
+/** Whether a process runs; one that has ended and that nobody has reaped, as in a container without an init, does not. */
+export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
   } catch (error) {
-    // Somebody else's process lives, too.
+    // Somebody else's process runs, too.
     return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+  try {
+    // proc(5): the state follows the name, which is in parentheses and may hold anything.
+    return !/\) Z[^)]*$/.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+  } catch {
+    return true; // no /proc here
   }
 }
 

@@ -6,8 +6,10 @@ import type { Io } from './io.ts';
 import { type FoundServe, type SoughtServe, seekServe, silentServe } from './serve-file.ts';
 
 /** How long a started service may take to listen. */
-const START_TIMEOUT_MS = 10_000;
+const START_TIMEOUT_MS = 30_000;
 const POLL_MS = 50;
+/** After so long without a winner who lost the race tries again: it may have met a service that was ending. */
+const RACE_MS = 500;
 /** A service that nobody asked for ends by itself after so long without a live job. */
 const DETACHED_IDLE_MINUTES = 30;
 
@@ -17,6 +19,8 @@ export interface StartFlags {
   readonly words: readonly string[];
   /** A given token; it never stands in a command line, which everyone on the machine can read. */
   readonly token: string | null;
+  /** Likewise: it may hold a password. */
+  readonly indexUrl: string | null;
 }
 
 /** A service that was started, or found because another command was faster. */
@@ -27,32 +31,51 @@ export interface StartedServe extends FoundServe {
 
 /**
  * Starts a detached `serve` of the data directory and waits until it answers. When another one was faster, that one
- * is found. Throws DATA_DIR_UNUSABLE, NO_SERVICE with the end of its log.
+ * is found; when another one was about to end, it is started again. Throws DATA_DIR_UNUSABLE, NO_SERVICE with the end of
+ * its log.
  */
 export async function startServe(
   io: Io,
   dataDir: string,
-  flags: StartFlags = { words: [], token: null },
+  flags: StartFlags = { words: [], token: null, indexUrl: null },
 ): Promise<StartedServe> {
   const logPath = join(dataDir, 'serve.log');
   const hadToken = await hasToken(dataDir, flags);
-  const child = await spawnServe(io, dataDir, flags);
-  let exit: number | null = null;
-  child.once('exit', (status) => {
-    exit = status ?? -1;
-  });
+  let started = await launch(io, dataDir, flags);
   const until = io.clock.now() + START_TIMEOUT_MS;
   for (;;) {
     const sought = await seekServe(dataDir, io.signal);
     if (sought.state === 'answers') {
       const { serve } = sought;
-      return { ...serve, newToken: !hadToken && serve.pid === child.pid ? serve.token : null };
+      return { ...serve, newToken: !hadToken && serve.pid === started.pid ? serve.token : null };
     }
-    // Status 0 before it listened: it lost the race for the directory, the winner is about to listen.
-    if (exit !== null && exit !== 0) throw await startFailed(logPath, `ended with status ${exit}`);
     if (io.clock.now() > until) throw await tooLate(sought, logPath);
+    if (await hasLost(started, io.clock.now(), logPath)) started = await launch(io, dataDir, flags);
     await io.clock.sleep(POLL_MS, io.signal);
   }
+}
+
+/** A process that was started, and how it ended. */
+interface Launched {
+  readonly pid: number | undefined;
+  ended(): { readonly status: number; readonly at: number } | null;
+}
+
+// Status 0 before it listened: it lost the race for the directory. The winner is about to listen, or was about to end.
+async function hasLost(started: Launched, now: number, logPath: string): Promise<boolean> {
+  const ended = started.ended();
+  if (ended === null) return false;
+  if (ended.status !== 0) throw await startFailed(logPath, `ended with status ${ended.status}`);
+  return now - ended.at > RACE_MS;
+}
+
+async function launch(io: Io, dataDir: string, flags: StartFlags): Promise<Launched> {
+  const child = await spawnServe(io, dataDir, flags);
+  let ended: ReturnType<Launched['ended']> = null;
+  child.once('exit', (status) => {
+    ended = { status: status ?? -1, at: io.clock.now() };
+  });
+  return { pid: child.pid, ended: () => ended };
 }
 
 async function tooLate(sought: SoughtServe, logPath: string): Promise<AppError> {
@@ -63,13 +86,17 @@ async function tooLate(sought: SoughtServe, logPath: string): Promise<AppError> 
 async function spawnServe(
   io: Io,
   dataDir: string,
-  { words: flags, token }: StartFlags,
+  { words: flags, token, indexUrl }: StartFlags,
 ): Promise<ChildProcess> {
   const [program, ...words] = io.self;
   const idle = flags.some((flag) => flag.startsWith('--idle_minutes'))
     ? []
     : [`--idle_minutes=${DETACHED_IDLE_MINUTES}`];
-  const env = token === null ? { ...io.env } : { ...io.env, CALIBAN_SERVE_TOKEN: token };
+  const env = {
+    ...io.env,
+    ...(token === null ? {} : { CALIBAN_SERVE_TOKEN: token }),
+    ...(indexUrl === null ? {} : { CALIBAN_INDEX_URL: indexUrl }),
+  };
   try {
     await mkdir(dataDir, { recursive: true, mode: 0o700 });
     const log = await open(join(dataDir, 'serve.log'), 'a', 0o600);

@@ -35,10 +35,20 @@ export interface LayerTree {
   readonly entries: readonly TreeEntry[];
 }
 
-/** Entries in the one order that makes a layer reproducible. */
+/** Entries in the one order that makes a layer reproducible: by the bytes of their names. */
 export function inTarOrder(entries: readonly TreeEntry[]): TreeEntry[] {
-  const keyed = entries.map((entry) => ({ entry, key: Buffer.from(tarName(entry)) }));
-  return keyed.sort((a, b) => Buffer.compare(a.key, b.key)).map(({ entry }) => entry);
+  const keyed = entries.map((entry) => ({ entry, name: tarName(entry) }));
+  // UTF-16 sorts as UTF-8 does but for what is behind the surrogates.
+  const isPlain = keyed.every(({ name }) => !/[\uD800-\uFFFF]/.test(name));
+  const compare = isPlain
+    ? (a: Keyed, b: Keyed) => (a.name < b.name ? -1 : Number(a.name > b.name))
+    : (a: Keyed, b: Keyed) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name));
+  return keyed.sort(compare).map(({ entry }) => entry);
+}
+
+interface Keyed {
+  readonly entry: TreeEntry;
+  readonly name: string;
 }
 
 /** The name of an entry in the tar: directories end in a slash. */

@@ -21,6 +21,8 @@ export interface WalkedLayer {
 export async function layerTrees(from: {
   readonly contextDir: string;
   readonly roots: readonly string[];
+  /** Not entered. */
+  readonly leftOut?: string | undefined;
   readonly rules: IgnoreRules;
   readonly signal?: AbortSignal | undefined;
 }): Promise<WalkedLayer[]> {
@@ -28,6 +30,7 @@ export async function layerTrees(from: {
   const layers: WalkedLayer[] = [];
   for (const root of roots) {
     const except = new Set(roots.filter((other) => other !== root));
+    if (from.leftOut !== undefined) except.add(from.leftOut);
     const walked = await walkDirectory({ ...from, root, except });
     refuseEmptied(walked, root, from.rules);
     layers.push({
@@ -99,7 +102,13 @@ function entriesOf(walked: Walked): TreeEntry[] {
       directories.add(dir);
   };
   for (const path of walked.directories) add(path);
-  for (const { from } of [...walked.files, ...walked.links]) add(posix.dirname(from));
+  // Files come folder by folder.
+  let last = '';
+  for (const { from } of [...walked.files, ...walked.links]) {
+    const folder = posix.dirname(from);
+    if (folder !== last) add(folder);
+    last = folder;
+  }
   return inTarOrder([
     ...[...directories].map(
       (path): TreeEntry => ({ kind: 'directory', path: `${APP_DIR}/${path}` }),

@@ -1,12 +1,14 @@
 import { mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PROJECT_CONFIG_FILE, type ProjectConfig } from '../../shared/config/project-config.ts';
 import type { PackedLayer, PackedSource, Packer, PackRequest } from '../lib/parts.ts';
 import { dependencyLayer } from './dependency-layer.ts';
 import { hashLayer, type LayerKey, spoolLayer } from './layer.ts';
 import type { LayerTree } from './layer-tree.ts';
 import { moduleCommand, resolveModule } from './module.ts';
 import { type PackPlan, planPack } from './plan.ts';
+import { readProjectConfig } from './read-project-config.ts';
 import { openStatCache, type StatCache } from './stat-cache.ts';
 
 /** From this size on the largest files are named: a dataset among the code is rarely meant. */
@@ -38,6 +40,7 @@ export function createPacker({ now = Date.now }: PackerOptions = {}): Packer {
 
   async function pack(request: PackRequest): Promise<PackedSource> {
     const { contextDir, module, extraDirs, signal } = request;
+    const config = await readProjectConfig(contextDir, request.mode);
     const cache = await openStatCache({
       dir: request.cacheDir,
       contextDir: await realpath(contextDir),
@@ -47,10 +50,12 @@ export function createPacker({ now = Date.now }: PackerOptions = {}): Packer {
       contextDir,
       moduleArgument: module,
       extraDirs,
+      ...(request.dataDir === undefined ? {} : { leftOut: request.dataDir }),
       signal,
       isInspected: (layer) => cache.find(layer) !== undefined,
     });
     noteWhatGoesUp(plan, request.note);
+    noteUnused(config, request.note);
     const packed = async (tree: LayerTree) =>
       layerOf(tree, await keyOf(tree, cache, signal), signal);
     const code: PackedLayer[] = [];
@@ -66,7 +71,7 @@ export function createPacker({ now = Date.now }: PackerOptions = {}): Packer {
       command: plan.command,
       layers: dependency === null ? code : [...code, dependency],
       codeLayers: code.map(({ diffId }) => diffId),
-      dependencies: dependenciesOf(request, plan, dependency),
+      dependencies: dependenciesOf({ request, plan, config }, dependency),
     };
   }
 
@@ -89,13 +94,23 @@ export function createPacker({ now = Date.now }: PackerOptions = {}): Packer {
 }
 
 function dependenciesOf(
-  { extras }: PackRequest,
-  { dependencyFiles }: PackPlan,
+  from: { readonly request: PackRequest; readonly plan: PackPlan; readonly config: ProjectConfig },
   layer: PackedLayer | null,
 ): PackedSource['dependencies'] {
-  const requirements = dependencyFiles.requirements ?? null;
-  const diffId = layer?.diffId ?? null;
-  return { base: null, apt: [], python: null, extras: [...extras], layer: diffId, requirements };
+  const { baseImage, aptPackages, pythonVersion } = from.config;
+  return {
+    base: baseImage,
+    apt: [...aptPackages],
+    python: pythonVersion,
+    extras: [...from.request.extras],
+    layer: layer?.diffId ?? null,
+    requirements: from.plan.dependencyFiles.requirements ?? null,
+  };
+}
+
+function noteUnused({ unused }: ProjectConfig, note: (line: string) => void): void {
+  if (unused.length === 0) return;
+  note(`${PROJECT_CONFIG_FILE}: ${unused.join(', ')} has no effect in this version.`);
 }
 
 async function keyOf(tree: LayerTree, cache: StatCache, signal: AbortSignal): Promise<LayerKey> {

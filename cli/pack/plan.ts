@@ -7,7 +7,7 @@ import type { FileEntry, LayerTree, TreeEntry } from './layer-tree.ts';
 import { extraDirectory, layerTrees, refuseRootOutside, type WalkedLayer } from './layer-trees.ts';
 import { type ModuleTarget, moduleCommand, resolveModule } from './module.ts';
 import { ignoreLine } from './refusal.ts';
-import type { JunkKind } from './walk.ts';
+import { isInside, type JunkKind } from './walk.ts';
 
 /** What the user should know about what does not go up. */
 export interface PackNotice {
@@ -38,6 +38,8 @@ export interface PackRequest {
   readonly moduleArgument: string;
   /** `-d` directories as given. */
   readonly extraDirs?: readonly string[];
+  /** A directory that is not entered wherever it is; it need not exist. */
+  readonly leftOut?: string;
   readonly signal?: AbortSignal;
   /** Whether exactly these files were inspected before; they are not opened then. */
   readonly isInspected?: (layer: LayerTree) => boolean;
@@ -60,6 +62,7 @@ export async function planPack(request: PackRequest): Promise<PackPlan> {
   const walked = await layerTrees({
     contextDir,
     roots: packageLast,
+    leftOut: await pathInside(contextDir, request.leftOut),
     rules,
     signal: request.signal,
   });
@@ -85,6 +88,16 @@ export async function planPack(request: PackRequest): Promise<PackPlan> {
       .slice(0, LARGEST_SHOWN)
       .map(({ from, size }) => ({ path: from, size })),
   };
+}
+
+// Undefined: it is not there, or not below the context.
+async function pathInside(
+  contextDir: string,
+  directory: string | undefined,
+): Promise<string | undefined> {
+  const real = directory && (await realpath(directory).catch(() => undefined));
+  if (!real || real === contextDir || !isInside(contextDir, real)) return undefined;
+  return posix.relative(contextDir, real);
 }
 
 function isFile(entry: TreeEntry): entry is FileEntry {

@@ -32,7 +32,7 @@ const getCheck = createRoute({
     'For admins. Changes nothing. Each answer is a part: send `next` as `cursor`, with the same `layers`, until it is null. ' +
     'What differs is looked at twice, some seconds apart where a service runs.',
   request: { query },
-  responses: { 200: json(checkPage, 'A part of the check.'), ...failures(400) },
+  responses: { 200: json(checkPage, 'A part of the check.'), ...failures(422) },
 });
 
 /** Routes for those who keep a service. */

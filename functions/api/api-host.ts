@@ -3,6 +3,7 @@ import type { CoreDeps } from '../core/deps.ts';
 import type { Principal } from '../ports/authenticator.ts';
 import type { UploadSink } from '../ports/layer-store.ts';
 import type { Followers } from './followers.ts';
+import type { ProcessWatch } from './process-watch.ts';
 
 /** What every request carries once the middleware let it pass; `principal` below /v1 only. */
 export interface ApiEnv {
@@ -27,6 +28,7 @@ export interface ApiHost {
   readonly uploads: UploadSink | null;
   readonly service: ServiceIdentity;
   readonly followers: Followers;
+  readonly watch: ProcessWatch;
   /** Ends every stream at once; null: nothing does. */
   readonly ending: AbortSignal | null;
 }

@@ -2,7 +2,7 @@ import { createRoute } from '@hono/zod-openapi';
 import * as z from 'zod';
 import { buildView } from '../../shared/api/builds.ts';
 import { readBuild, readBuildLog } from '../core/read-builds.ts';
-import { BEARER, failures, json } from './answers.ts';
+import { ANSWER_HEADERS, BEARER, failures, json } from './answers.ts';
 import type { Api, ApiHost } from './api-host.ts';
 import { LOG_CURSOR_HEADER } from './log-cursor-header.ts';
 import { idParams } from './parameters.ts';
@@ -23,7 +23,7 @@ const getBuild = createRoute({
   security: BEARER,
   summary: 'How preparing dependencies goes',
   request: { params: idParams },
-  responses: { 200: json(buildView, 'The build.'), ...failures(400, 404) },
+  responses: { 200: json(buildView, 'The build.'), ...failures(404) },
 });
 
 const getBuildLogs = createRoute({
@@ -37,10 +37,16 @@ const getBuildLogs = createRoute({
   responses: {
     200: {
       description: 'The log.',
-      headers: z.object({ [LOG_CURSOR_HEADER]: z.string() }),
+      headers: {
+        ...ANSWER_HEADERS,
+        [LOG_CURSOR_HEADER]: {
+          required: true,
+          schema: { type: 'string', pattern: '^[0-9]{1,15}$' },
+        },
+      },
       content: { 'text/plain': { schema: z.string() } },
     },
-    ...failures(400, 404),
+    ...failures(404),
   },
 });
 

@@ -17,11 +17,13 @@ import { addJobLogs } from './job-logs.ts';
 import { addJobs } from './jobs.ts';
 import { addLayers } from './layers.ts';
 import { addMethodAnswers } from './method-answers.ts';
+import { addMetrics } from './metrics.ts';
 import { allowedHosts } from './middleware/allowed-hosts.ts';
 import { authenticate } from './middleware/authenticate.ts';
 import { deadline } from './middleware/deadline.ts';
 import { requestFrame } from './middleware/request-frame.ts';
 import { addOperations } from './operations.ts';
+import { NOTHING_WATCHED, type ProcessWatch } from './process-watch.ts';
 import { refuseInvalid } from './refuse-invalid.ts';
 import { addService } from './service.ts';
 import { addSubmissions } from './submissions.ts';
@@ -36,6 +38,8 @@ export interface ApiOptions {
   readonly service: ServiceIdentity;
   /** Host names (without port) it answers to besides loopback; null: all of them, behind a front end that checks. */
   readonly allowedHosts: readonly string[] | null;
+  /** What this host knows of its process; default: nothing. */
+  readonly watch?: ProcessWatch;
   /** The service ends: so does every stream. */
   readonly ending?: AbortSignal;
   /** What this host adds to the check of the records; default: nothing, and both looks at once, as if nobody wrote. */
@@ -53,13 +57,16 @@ export function createApi(options: ApiOptions): Api {
     uploads,
     service,
     followers: createFollowers(LIMITS.followers),
+    watch: options.watch ?? NOTHING_WATCHED,
     ending: options.ending ?? null,
   };
   app.onError(errorAnswer(deps.log));
   app.notFound((c) => answerError(c, routeNotFound(c.req.method, c.req.path)));
   app.use(requestFrame(deps));
   if (options.allowedHosts !== null) app.use(allowedHosts(options.allowedHosts));
-  app.use('/v1/*', authenticate(options.authenticator), deadline(deps.clock));
+  for (const path of ['/v1/*', '/metrics']) {
+    app.use(path, authenticate(options.authenticator), deadline(deps.clock));
+  }
   addRoutes(app, host);
   addAdminCheck(app, host, options.check ?? { stages: [], pauseMs: 0 });
   addMethodAnswers(app);
@@ -68,6 +75,7 @@ export function createApi(options: ApiOptions): Api {
 
 function addRoutes(app: Api, host: ApiHost): void {
   addOperations(app, host);
+  addMetrics(app, host);
   addService(app, host);
   addLayers(app, host);
   if (host.uploads !== null) addUploads(app, host.uploads);

@@ -1,6 +1,6 @@
 import { createRoute } from '@hono/zod-openapi';
 import * as z from 'zod';
-import { json, publicFailures } from './answers.ts';
+import { ANSWER_HEADERS, json, publicFailures } from './answers.ts';
 import type { Api, ApiHost } from './api-host.ts';
 import { docsPage } from './docs-page.ts';
 import { type OpenApiDocument, openApiDocument } from './openapi-document.ts';
@@ -24,7 +24,11 @@ const getDocs = createRoute({
   tags: TAGS,
   summary: 'This API as a page to read',
   responses: {
-    200: { description: 'The page.', content: { 'text/html': { schema: z.string() } } },
+    200: {
+      description: 'The page.',
+      headers: ANSWER_HEADERS,
+      content: { 'text/html': { schema: z.string() } },
+    },
     ...publicFailures(),
   },
 });

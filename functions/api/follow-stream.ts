@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { LIMITS } from '../../shared/api/limits.ts';
 import type { ApiHost } from './api-host.ts';
 
@@ -19,16 +20,21 @@ export function followStream(
   const ending = new AbortController();
   const texts = source(ending.signal);
   const encoder = new TextEncoder();
+  // It is read when the answer has begun, outside of the request; what is logged then is still of the request.
+  const inRequest = AsyncLocalStorage.snapshot();
+  let close = (): void => undefined;
 
   function end(): void {
     release();
+    // By hand: of several listeners that are to go with a signal each, Node 24 loses all but the last to its garbage collector.
+    serviceEnd?.removeEventListener('abort', close);
     ending.abort(ENDED);
   }
 
   return new ReadableStream<Uint8Array>(
     {
       start(controller) {
-        const close = () => {
+        close = () => {
           end();
           controller.close();
         };
@@ -37,12 +43,12 @@ export function followStream(
           close();
           return;
         }
-        serviceEnd?.addEventListener('abort', close, { once: true, signal });
+        serviceEnd?.addEventListener('abort', close, { once: true });
         deps.clock.sleep(LIMITS.followMs + GRACE_MS, signal).then(close, () => {});
       },
       async pull(controller) {
         try {
-          const { done, value } = await texts.next();
+          const { done, value } = await inRequest(() => texts.next());
           if (ending.signal.aborted) return;
           if (done !== true) {
             controller.enqueue(encoder.encode(value));
@@ -53,7 +59,7 @@ export function followStream(
         } catch (error) {
           if (ending.signal.aborted) return;
           end();
-          deps.log.warn({ error: String(error) }, 'a followed stream broke');
+          inRequest(() => deps.log.warn({ error: String(error) }, 'a followed stream broke'));
           controller.error(error);
         }
       },

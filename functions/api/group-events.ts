@@ -1,18 +1,20 @@
 import { createRoute } from '@hono/zod-openapi';
 import * as z from 'zod';
+import { groupEvent } from '../../shared/api/events.ts';
 import { LIMITS } from '../../shared/api/limits.ts';
+import { cursorParameter } from '../../shared/api/page.ts';
 import { followGroup, type GroupNews } from '../core/follow-group.ts';
 import { resolveGroup } from '../core/read-groups.ts';
 import type { GroupDoc } from '../ports/documents.ts';
 import type { Cursor } from '../ports/store.ts';
-import { BEARER, failures } from './answers.ts';
+import { ANSWER_HEADERS, BEARER, failures } from './answers.ts';
 import type { Api, ApiHost } from './api-host.ts';
 import { encodeCursor, optionalCursor } from './cursor.ts';
 import { followStream, serverSentEvent, streamComment, type TextSource } from './follow-stream.ts';
 import { createHeartbeat } from './heartbeat.ts';
 import { groupParams } from './parameters.ts';
 
-const headers = z.object({ 'Last-Event-ID': z.string().max(1_000).optional() });
+const headers = z.object({ 'Last-Event-ID': cursorParameter.optional() });
 
 const getEvents = createRoute({
   method: 'get',
@@ -26,8 +28,12 @@ const getEvents = createRoute({
     `15 seconds. The stream ends after ${LIMITS.followMs / 60_000} minutes; resume it.`,
   request: { params: groupParams, headers },
   responses: {
-    200: { description: 'Events.', content: { 'text/event-stream': { schema: z.string() } } },
-    ...failures(400, 404),
+    200: {
+      description: 'Events, each described as an object of its fields.',
+      headers: ANSWER_HEADERS,
+      content: { 'text/event-stream': { schema: groupEvent } },
+    },
+    ...failures(404, 422),
   },
 });
 

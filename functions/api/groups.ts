@@ -32,7 +32,7 @@ const getGroups = createRoute({
   summary: 'Groups, newest first, with counts of their jobs',
   description: 'Your own; `owner` names a colleague, `*` everyone.',
   request: { query: groupsQuery.strict() },
-  responses: { 200: json(groupsPage, 'A page of groups.'), ...failures(400) },
+  responses: { 200: json(groupsPage, 'A page of groups.'), ...failures(422) },
 });
 
 const getGroup = createRoute({
@@ -42,7 +42,7 @@ const getGroup = createRoute({
   security: BEARER,
   summary: 'One group with counts of its jobs',
   request: { params: groupParams },
-  responses: { 200: json(groupView, 'The group.'), ...failures(400, 404) },
+  responses: { 200: json(groupView, 'The group.'), ...failures(404) },
 });
 
 const getExperiments = createRoute({
@@ -53,7 +53,7 @@ const getExperiments = createRoute({
   summary: 'Experiments of a group, oldest first, with their newest jobs',
   description: 'With many jobs each, a page has fewer experiments than asked for.',
   request: { params: groupParams, query: experimentsQuery.strict() },
-  responses: { 200: json(experimentsPage, 'A page of experiments.'), ...failures(400, 404) },
+  responses: { 200: json(experimentsPage, 'A page of experiments.'), ...failures(404, 422) },
 });
 
 const getGroupJobs = createRoute({
@@ -63,7 +63,7 @@ const getGroupJobs = createRoute({
   security: BEARER,
   summary: 'Jobs of a group, in the order they were accepted',
   request: { params: groupParams, query: groupJobsQuery.strict() },
-  responses: { 200: json(jobsPage, 'A page of jobs.'), ...failures(400, 404) },
+  responses: { 200: json(jobsPage, 'A page of jobs.'), ...failures(404, 422) },
 });
 
 const stop = createRoute({
@@ -78,7 +78,7 @@ const stop = createRoute({
   request: { params: groupParams, body: jsonRequest(stopRequest) },
   responses: {
     200: json(stopView, 'What the stop reaches.'),
-    ...failures(400, 404, 413, 415),
+    ...failures(404, 415),
   },
 });
 

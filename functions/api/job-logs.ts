@@ -1,11 +1,13 @@
 import { createRoute } from '@hono/zod-openapi';
 import * as z from 'zod';
+import { logEvent } from '../../shared/api/events.ts';
 import { logQuery } from '../../shared/api/jobs.ts';
 import { LIMITS } from '../../shared/api/limits.ts';
+import { cursorParameter } from '../../shared/api/page.ts';
 import { AppError } from '../../shared/errors/app-error.ts';
 import { followLog, type LogRequest, readLog } from '../core/read-logs.ts';
 import { getJob } from '../core/records.ts';
-import { BEARER, failures } from './answers.ts';
+import { ANSWER_HEADERS, BEARER, failures } from './answers.ts';
 import type { Api, ApiHost } from './api-host.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
 import { followStream, serverSentEvent, streamComment, type TextSource } from './follow-stream.ts';
@@ -15,10 +17,7 @@ import { idParams } from './parameters.ts';
 
 const EVENT_STREAM = 'text/event-stream';
 
-const headers = z.object({
-  Accept: z.string().max(1_000).optional(),
-  'Last-Event-ID': z.string().max(1_000).optional(),
-});
+const headers = z.object({ 'Last-Event-ID': cursorParameter.optional() });
 
 const getLogs = createRoute({
   method: 'get',
@@ -36,13 +35,13 @@ const getLogs = createRoute({
   responses: {
     200: {
       description: 'The log.',
-      headers: z.object({ [LOG_CURSOR_HEADER]: z.string().optional() }),
+      headers: { ...ANSWER_HEADERS, [LOG_CURSOR_HEADER]: { schema: { type: 'string' } } },
       content: {
         'text/plain': { schema: z.string() },
-        [EVENT_STREAM]: { schema: z.string() },
+        [EVENT_STREAM]: { schema: logEvent },
       },
     },
-    ...failures(400, 404),
+    ...failures(404, 422),
   },
 });
 
@@ -51,7 +50,7 @@ export function addJobLogs(app: Api, host: ApiHost): void {
   app.openapi(getLogs, async (c) => {
     const { id } = c.req.valid('param');
     const { follow, since, grep } = c.req.valid('query');
-    const { Accept = '', 'Last-Event-ID': lastEventId } = c.req.valid('header');
+    const { 'Last-Event-ID': lastEventId } = c.req.valid('header');
     const request = { since: placeIn(id, lastEventId ?? since), grep };
     if (follow === 'false') {
       const piece = await readLog(host.deps, id, request);
@@ -60,7 +59,7 @@ export function addJobLogs(app: Api, host: ApiHost): void {
       return c.body(piece.text, 200);
     }
     await getJob(host.deps, id);
-    const asEvents = Accept.includes(EVENT_STREAM);
+    const asEvents = c.req.header('Accept')?.includes(EVENT_STREAM) === true;
     c.header('Content-Type', asEvents ? EVENT_STREAM : 'text/plain; charset=utf-8');
     if (c.req.method === 'HEAD') return c.body(null, 200);
     const source = asEvents ? logEvents(host, id, request) : logText(host, id, request);

@@ -17,7 +17,7 @@ const getJobs = createRoute({
   summary: 'Most recent jobs, and the experiments they belong to',
   description: 'Of your own groups; `owner` names a colleague, `*` everyone.',
   request: { query: recentJobsQuery.strict() },
-  responses: { 200: json(recentJobsPage, 'A page of jobs.'), ...failures(400) },
+  responses: { 200: json(recentJobsPage, 'A page of jobs.'), ...failures(422) },
 });
 
 const getJob = createRoute({
@@ -27,7 +27,7 @@ const getJob = createRoute({
   security: BEARER,
   summary: 'One job with its history, labels and command line',
   request: { params: idParams },
-  responses: { 200: json(jobDetail, 'The job.'), ...failures(400, 404) },
+  responses: { 200: json(jobDetail, 'The job.'), ...failures(404) },
 });
 
 const stopJob = createRoute({
@@ -39,7 +39,7 @@ const stopJob = createRoute({
   description:
     'For who submitted it, the owner of its group, and admins. A job that has ended stays as it is.',
   request: { params: idParams },
-  responses: { 200: json(jobView, 'The job as it is now.'), ...failures(400, 404) },
+  responses: { 200: json(jobView, 'The job as it is now.'), ...failures(404) },
 });
 
 /** Routes of jobs, but for their logs. */

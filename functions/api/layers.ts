@@ -23,7 +23,7 @@ const checkLayers = createRoute({
   summary: 'Which layers are there',
   description: 'Upload what is missing or failed; everything else is here.',
   request: { body: jsonRequest(layersCheck) },
-  responses: { 200: json(layersChecked, 'Each layer, in order.'), ...failures(400, 413, 415, 422) },
+  responses: { 200: json(layersChecked, 'Each layer, in order.'), ...failures(415, 422) },
 });
 
 const beginUpload = createRoute({
@@ -37,7 +37,7 @@ const beginUpload = createRoute({
   request: { body: jsonRequest(layerDeclaration) },
   responses: {
     200: json(uploadSession, 'Where the bytes go.'),
-    ...failures(400, 409, 413, 415, 422),
+    ...failures(409, 415, 422),
   },
 });
 
@@ -51,7 +51,7 @@ const completeUpload = createRoute({
   responses: {
     200: json(layerCompleted, 'Verified.'),
     202: json(layerCompleted, 'All bytes are here; verification follows.'),
-    ...failures(400, 404, 409, 422),
+    ...failures(404, 409, 422),
   },
 });
 

@@ -1,3 +1,4 @@
+import { HEADER_COMPONENTS } from './answers.ts';
 import type { Api } from './api-host.ts';
 
 /** An OpenAPI 3.1 document. */
@@ -7,6 +8,8 @@ const DESCRIPTION = [
   'Runs experiments: send code as layers, submit an experiment config, follow its jobs.',
   'Every request below /v1 carries a bearer token. Every error has one form: code, message, hint, docs, request id.',
   'Lists come in pages: send `next` back as `cursor`. Every answer has X-Request-Id.',
+  'A GET is answered to HEAD too; another method of a known path is 405 with Allow. What is no HTTP, or has headers without ' +
+    'end, is answered 400 or 413 in the same form before it reaches a route.',
 ].join('\n\n');
 
 /** The description of every route of the app, from the schemas that the routes check with. */
@@ -20,6 +23,7 @@ export function openApiDocument(app: Api, version: string): OpenApiDocument {
     ...document,
     components: {
       ...document.components,
+      headers: HEADER_COMPONENTS,
       securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } },
     },
   };

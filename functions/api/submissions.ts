@@ -33,7 +33,7 @@ const plan = createRoute({
   middleware: jsonBody,
   summary: 'Everything a submission would do, without doing it',
   request: { body: jsonRequest(submissionSpec) },
-  responses: { 200: json(planView, 'The plan.'), ...failures(400, 404, 409, 413, 415, 422) },
+  responses: { 200: json(planView, 'The plan.'), ...failures(404, 409, 415, 422) },
 });
 
 const submit = createRoute({
@@ -49,7 +49,7 @@ const submit = createRoute({
   request: { headers, body: jsonRequest(submissionSpec) },
   responses: {
     202: json(submissionView, 'Accepted: the submission as it was at that moment.'),
-    ...failures(400, 404, 409, 413, 415, 422),
+    ...failures(404, 409, 415, 422),
   },
 });
 
@@ -60,7 +60,7 @@ const getSubmission = createRoute({
   security: BEARER,
   summary: 'Where a submission stands',
   request: { params: idParams },
-  responses: { 200: json(submissionView, 'The submission.'), ...failures(400, 404) },
+  responses: { 200: json(submissionView, 'The submission.'), ...failures(404) },
 });
 
 const getSubmissionJobs = createRoute({
@@ -71,7 +71,7 @@ const getSubmissionJobs = createRoute({
   summary: 'Jobs of a submission in one state',
   description: 'For example the failed ones of a submission to a group that has older failures.',
   request: { params: idParams, query: submissionJobsQuery.strict() },
-  responses: { 200: json(jobsPage, 'A page of jobs.'), ...failures(400, 404) },
+  responses: { 200: json(jobsPage, 'A page of jobs.'), ...failures(404, 422) },
 });
 
 /** Routes that plan, accept and show submissions. */

@@ -5,7 +5,7 @@ import { LIMITS } from '../../shared/api/limits.ts';
 import { AppError } from '../../shared/errors/app-error.ts';
 import { requireSubmitter } from '../core/permissions.ts';
 import type { UploadRange, UploadSink } from '../ports/layer-store.ts';
-import { BEARER, failures, json } from './answers.ts';
+import { ANSWER_HEADERS, BEARER, failures, json } from './answers.ts';
 import type { Api } from './api-host.ts';
 import { layerParams } from './parameters.ts';
 
@@ -38,9 +38,12 @@ const putBytes = createRoute({
     200: json(uploadReceived, 'All bytes are here: complete the upload.'),
     308: {
       description: 'Go on; Range: bytes=0-N says what is here, no Range that nothing is.',
-      headers: z.object({ Range: z.string().optional() }),
+      headers: {
+        ...ANSWER_HEADERS,
+        Range: { schema: { type: 'string', pattern: '^bytes=0-[0-9]+$' } },
+      },
     },
-    ...failures(400, 404, 409, 413, 422),
+    ...failures(404, 409, 422),
   },
 });
 

@@ -1,5 +1,6 @@
 import type { CoreDeps } from '../core/deps.ts';
 import type { Message } from '../ports/message.ts';
+import type { LogFields } from '../ports/runtime.ts';
 import { put, STORE_LIMIT, StaleVersion, type Stored } from '../ports/store.ts';
 import { afterFailure, commitAtLast } from './put-back.ts';
 
@@ -11,9 +12,9 @@ const EXPANSIONS_IN_FLIGHT = 2;
 const MAX_ATTEMPTS = 10;
 const LONGEST_SLEEP_MS = 1_000;
 
-type PutBackDeps = Pick<CoreDeps, 'store' | 'clock' | 'random' | 'log'> & {
-  readonly ending: AbortSignal;
-};
+type OutboxDeps = Pick<CoreDeps, 'store' | 'clock' | 'random' | 'log' | 'meters'>;
+
+type PutBackDeps = OutboxDeps & { readonly ending: AbortSignal };
 
 /** The one-machine host's consumer: handles outbox rows where they are. */
 export interface OutboxLoop {
@@ -23,6 +24,8 @@ export interface OutboxLoop {
   run(signal: AbortSignal): Promise<void>;
   /** Handlers running now. */
   inFlight(): number;
+  /** When it last looked through the rows (UTC ms); at first, when it was made. */
+  turnedAt(): number;
 }
 
 /**
@@ -32,7 +35,7 @@ export interface OutboxLoop {
  * tell who tried last.
  */
 export function createOutboxLoop(
-  deps: Pick<CoreDeps, 'store' | 'clock' | 'random' | 'log'>,
+  deps: OutboxDeps,
   instance: string,
   handle: (message: Message) => Promise<void>,
 ): OutboxLoop {
@@ -41,6 +44,7 @@ export function createOutboxLoop(
   let wake: () => void = () => undefined;
   let woken = false;
   let expansions = 0;
+  let turnedAt = deps.clock.now();
   let ending: AbortSignal = new AbortController().signal;
 
   async function step(): Promise<number> {
@@ -55,6 +59,7 @@ export function createOutboxLoop(
     for (const rows of byMessage(due)) {
       if (hasPlaceFor(rows[0]?.value.message)) await start(rows);
     }
+    turnedAt = deps.clock.now();
     const next = free.find((row) => row.value.notBefore > now);
     return next === undefined
       ? LONGEST_SLEEP_MS
@@ -70,10 +75,10 @@ export function createOutboxLoop(
     const leased = await lease(deps, rows, instance);
     const [first] = leased;
     if (first === undefined) return;
-    const isExpansion = first.value.message.kind === 'expand';
+    const { message } = first.value;
+    const isExpansion = message.kind === 'expand';
     if (isExpansion) expansions++;
     for (const row of leased) held.add(row.key.id);
-    const { message } = first.value;
     const done = settle({ ...deps, ending }, leased, () => handle(message)).finally(() => {
       for (const row of leased) held.delete(row.key.id);
       busy.delete(first.key.id);
@@ -86,6 +91,7 @@ export function createOutboxLoop(
 
   return {
     inFlight: () => busy.size,
+    turnedAt: () => turnedAt,
     wake() {
       woken = true;
       wake();
@@ -120,7 +126,9 @@ async function settle(
     await deps.store.commit(rows.map((row) => ({ op: 'delete', key: row.key })));
   } catch (error) {
     await putBack(deps, rows, error);
+    return;
   }
+  for (const row of rows) tellHandled(deps, row.value.message, { outcome: 'done' });
 }
 
 function byMessage(rows: readonly Stored<'outbox'>[]): Stored<'outbox'>[][] {
@@ -157,12 +165,12 @@ async function lease(
 }
 
 // Only a row whose handling ended the service each time can have so many attempts and not be parked.
-async function park(deps: Pick<CoreDeps, 'store' | 'log'>, row: Stored<'outbox'>): Promise<void> {
+async function park(deps: OutboxDeps, row: Stored<'outbox'>): Promise<void> {
   const { message, attempts } = row.value;
   const lastError = `The service ended while it handled this, ${attempts} times.`;
   const parked = { ...row.value, parked: true, leasedBy: null, lastError };
   await deps.store.commit([put(row.key, parked, { version: row.version })]);
-  deps.log.warn({ queued: message, attempts }, 'message parked');
+  tellHandled(deps, message, { outcome: 'parked', attempts });
 }
 
 async function putBack(
@@ -173,18 +181,17 @@ async function putBack(
   for (const row of rows) {
     const { attempts, waitMs } = afterFailure(deps, row.value.attempts, error);
     const parked = attempts >= MAX_ATTEMPTS;
+    const lastError = String(error).slice(0, 1_000);
     const after = {
       ...row.value,
       attempts,
       parked,
       leasedBy: null,
-      lastError: String(error).slice(0, 1_000),
+      lastError,
       notBefore: deps.clock.now() + waitMs,
     };
-    deps.log.warn(
-      { queued: row.value.message, attempts, parked, error: String(error) },
-      parked ? 'message parked' : 'message put back',
-    );
+    const outcome = parked ? 'parked' : 'put back';
+    tellHandled(deps, row.value.message, { outcome, attempts, error: lastError });
     await commitAtLast(deps, deps.ending, () => deps.store.commit([put(row.key, after)])).catch(
       (lost: unknown) =>
         deps.log.error(
@@ -193,4 +200,16 @@ async function putBack(
         ),
     );
   }
+}
+
+// A message's own fields are the line's: the id of its submission, its lane.
+function tellHandled(
+  deps: Pick<OutboxDeps, 'log' | 'meters'>,
+  message: Message,
+  told: { readonly outcome: 'done' | 'parked' | 'put back' } & LogFields,
+): void {
+  const level = told.outcome === 'done' ? 'debug' : 'warn';
+  deps.log[level]({ ...message, ...told }, `message ${told.outcome}`);
+  const outcome = told.outcome.replace(' ', '_');
+  deps.meters.count('caliban_messages_handled_total', { kind: message.kind, outcome });
 }

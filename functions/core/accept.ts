@@ -51,7 +51,10 @@ export async function accept(deps: CoreDeps, request: AcceptRequest): Promise<Su
     );
     deps.configs.put(id, checked.config);
     deps.log.info(
-      { submissionId: id, group: submission.groupName, jobs: submission.count },
+      {
+        ...{ submissionId: id, group: submission.groupName, jobs: submission.count },
+        principal: request.principal.id,
+      },
       'submission accepted',
     );
     return submission;

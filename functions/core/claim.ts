@@ -10,6 +10,7 @@ import { moved, noted } from './job-moves.ts';
 import { platformJob } from './platform-job.ts';
 import { getJob } from './records.ts';
 import { retryStale } from './retry-stale.ts';
+import { tellMove } from './tell-move.ts';
 
 /** What became of one submit: `busy` asks the lane to wait. */
 export type SubmitOutcome =
@@ -36,6 +37,7 @@ export async function claimJobs(
     if (!(error instanceof StaleVersion)) throw error;
     return jobs.length === 1 ? [] : claimOneByOne(deps, holder, jobs);
   }
+  for (const { value } of claimed) tellMove(deps, value);
   const stored = await deps.store.get(claimed.map(({ job }) => job.key));
   return stored
     .filter((job) => job !== undefined && job.value.claim?.holder === holder)
@@ -115,18 +117,15 @@ async function commitSubmitted(
     const job = await getJob(deps, claimed.value.id);
     const standing = standingOf(job.value, claimed.value, ref);
     if (standing === 'ours') {
-      await deps.store.commit([
-        put(
-          job.key,
-          moved(job.value, { to: 'SUBMITTED', at: deps.clock.now(), cause: cause }, { ref }),
-          {
-            version: job.version,
-          },
-        ),
-      ]);
+      const after = moved(
+        job.value,
+        { to: 'SUBMITTED', at: deps.clock.now(), cause: cause },
+        { ref },
+      );
+      await deps.store.commit([put(job.key, after, { version: job.version })]);
+      tellMove(deps, after);
       if (job.value.stopRequestedAt !== null)
         await stopOnPlatform(deps, await getJob(deps, job.value.id));
-      deps.log.info({ jobId: job.value.id, attempt: job.value.attempt, ref }, 'job submitted');
       return { kind: 'submitted' };
     }
     // A takeover that still looks around will find this one by its label and adopt it; sync ends what nobody adopted.
@@ -166,6 +165,7 @@ async function commitRefusal(
           })
         : moved(job.value, { to: 'FAILED', at: now, cause: { code: 'refused', message: words } });
     await deps.store.commit([put(job.key, after, { version: job.version })]);
+    tellMove(deps, after);
     return refusal.kind === 'quota' ? { kind: 'busy', untilMs } : { kind: 'over' };
   });
 }
@@ -226,6 +226,7 @@ async function recoverClaim(
     if (error instanceof StaleVersion) return false;
     throw error;
   }
+  tellMove(deps, taken);
   const found = (await platform.find(stuck.value.id)).filter(
     ({ attempt }) => attempt === stuck.value.attempt,
   );
@@ -247,6 +248,7 @@ async function settleRecovered(
         ? putBack(job.value, now, NOTHING_MADE)
         : adoptedJob(job.value, now, adopted);
     await deps.store.commit([put(job.key, after, { version: job.version })]);
+    tellMove(deps, after);
     return true;
   });
 }

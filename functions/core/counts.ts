@@ -15,27 +15,29 @@ export type CountsScope =
 /**
  * Jobs by state. One derived document, recomputed (never incremented) when it is older than `countsMs` and not settled;
  * of two that recompute at once the loser uses the winner's. Who loses to an acceptance tells what it counted, as not settled.
+ * Counts taken before `since` are computed again however young they are.
  */
-export async function countsOf(deps: CountsDeps, scope: CountsScope): Promise<CountsDoc> {
+export async function countsOf(
+  deps: CountsDeps,
+  scope: CountsScope,
+  since = 0,
+): Promise<CountsDoc> {
   const id = countsIdOf(scope);
   const stored = await getOne(deps, 'counts', id);
-  if (stored !== undefined && isFresh(deps, stored.value)) return stored.value;
+  if (stored !== undefined && isFresh(deps, stored.value, since)) return stored.value;
   const counts = await recount(deps, scope, id);
   try {
-    await deps.store.commit([
-      put(
-        { collection: 'counts', id },
-        counts,
-        stored === undefined ? 'absent' : { version: stored.version },
-      ),
-    ]);
+    const expect = stored === undefined ? 'absent' : { version: stored.version };
+    await deps.store.commit([put({ collection: 'counts', id }, counts, expect)], 'now-or-never');
     return counts;
   } catch (error) {
-    // A read never fails behind writes: what was counted is true, only kept by nobody.
+    // A read never waits behind writes: what was counted is true, only kept by nobody.
     if (isHostTrouble(error)) return { ...counts, settled: false };
     if (!(error instanceof StaleVersion)) throw error;
     const winner = (await getOne(deps, 'counts', id))?.value;
-    return winner !== undefined && isFresh(deps, winner) ? winner : { ...counts, settled: false };
+    return winner !== undefined && isFresh(deps, winner, since)
+      ? winner
+      : { ...counts, settled: false };
   }
 }
 
@@ -90,8 +92,10 @@ function stale(id: string): Write {
   );
 }
 
-function isFresh(deps: CountsDeps, counts: CountsDoc): boolean {
-  return counts.settled || deps.clock.now() - counts.computedAt < deps.timing.countsMs;
+function isFresh(deps: CountsDeps, counts: CountsDoc, since: number): boolean {
+  if (counts.settled) return true;
+  const ageMs = deps.clock.now() - counts.computedAt;
+  return counts.computedAt >= since && ageMs < deps.timing.countsMs;
 }
 
 function countState(deps: CountsDeps, scope: CountsScope, state: JobState): Promise<number> {

@@ -107,9 +107,18 @@ async function followBuild(
   }
   const finished = finishedBuild(build.value, progress, deps.clock.now());
   await deps.store.commit([put(build.key, finished, { version: build.version })]);
+  tellFinished(deps, finished, of.submission.id);
   return finished.state === 'failed'
     ? failedBuild(finished)
     : { kind: 'prepared', plan: { ...of.plan, ready: true } };
+}
+
+// Not its message: what a build prints may be anybody's secret. The submission has it.
+function tellFinished(deps: CoreDeps, build: BuildDoc, submissionId: string): void {
+  const { id, attempt, state, startedAt, finishedAt } = build;
+  const ms = (finishedAt ?? startedAt) - startedAt;
+  deps.log.info({ build: id, attempt, state, ms, submissionId }, 'build finished');
+  deps.meters.observe('caliban_build_duration_seconds', { state }, ms / 1_000);
 }
 
 function finishedBuild(build: BuildDoc, progress: BuildProgress, now: number): BuildDoc {

@@ -8,6 +8,7 @@ import type { Registry } from '../ports/registry.ts';
 import type { Clock, Log, Random } from '../ports/runtime.ts';
 import type { Store } from '../ports/store.ts';
 import type { ConfigCache } from './config-cache.ts';
+import type { Meters } from './meters.ts';
 import type { Timing } from './timing.ts';
 
 /** A lane as configured. */
@@ -32,10 +33,14 @@ export interface CoreDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  readonly meters: Meters;
   readonly timing: Timing;
   /** Experiments of one chunk, for new submissions: at most LIMITS.chunkExperiments. */
   readonly chunkSize: number;
   readonly configs: ConfigCache;
-  /** Waits inside a drainer's slice: `ms`, or less when there may be something to do on the lane. */
+  /**
+   * Waits inside long work for a lane: `ms`, or less when there may be something to do on it. Rejects when the host ends, also for
+   * 0 ms: such work must not outlive it, and its message comes again.
+   */
   waitOnLane(lane: string, ms: number): Promise<void>;
 }

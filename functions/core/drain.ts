@@ -76,8 +76,9 @@ async function runSlice(deps: CoreDeps, slice: Slice): Promise<void> {
   while (deps.clock.now() < endAt && (await keepLease(deps, lease))) {
     const step = await drainStep(deps, slice);
     if (step.kind === 'end') return;
-    if (step.kind === 'wait')
-      await deps.waitOnLane(laneId, Math.max(1, Math.min(step.ms, endAt - deps.clock.now())));
+    // Also between two batches: a lane with places for all would keep an ending host from its end.
+    const ms = step.kind === 'wait' ? Math.max(1, Math.min(step.ms, endAt - deps.clock.now())) : 0;
+    await deps.waitOnLane(laneId, ms);
   }
 }
 
@@ -123,9 +124,10 @@ async function openSubmissions(
 
 // How many jobs may be submitted right now: bounded by what is active (counted, never remembered) and by the tokens whose time has come.
 async function freePlaces(deps: CoreDeps, slice: Slice): Promise<number | Step> {
-  const { policy } = slice.lease.lane.value;
+  const { policy, platform } = slice.lease.lane.value;
   const active = await deps.store.count('activeJobsOfLane', { lane: slice.laneId, active: true });
-  const room = policy.maxActive - active;
+  const ahead = deps.platforms.get(platform)?.ahead?.() ?? 0;
+  const room = policy.maxActive + ahead - active;
   if (room <= 0) return { kind: 'wait', ms: deps.timing.idleWaitMs };
   if (policy.ratePerMinute === null) return Math.min(room, BATCH);
   if (slice.block === undefined || slice.spent >= slice.block.count) {
@@ -193,6 +195,7 @@ async function submitJobs(
   const submissions = new Map(slice.open.submissions.map(({ value }) => [value.id, value]));
   const claimed = await claimJobs(deps, slice.lease.holder, jobs);
   slice.spent += claimed.length;
+  deps.meters.count('caliban_lane_claims_total', { lane: slice.laneId }, claimed.length);
   // Someone else moved one of them: what we hold is old.
   if (claimed.length < jobs.length) slice.open = { at: Number.NEGATIVE_INFINITY, submissions: [] };
   for (let from = 0; from < claimed.length; from += PARALLEL) {
@@ -201,6 +204,8 @@ async function submitJobs(
         const submission = submissions.get(job.value.submissionId);
         if (submission === undefined) return;
         const outcome = await submitClaimed(deps, job, submission);
+        const labels = { lane: slice.laneId, outcome: outcome.kind };
+        deps.meters.count('caliban_lane_submits_total', labels);
         if (outcome.kind === 'busy') slice.busyUntil = Math.max(slice.busyUntil, outcome.untilMs);
       }),
     );

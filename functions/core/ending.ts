@@ -7,6 +7,7 @@ import { moved } from './job-moves.ts';
 import { commitAndPublish } from './outbox.ts';
 import { getJob, getSubmission } from './records.ts';
 import { retryStale } from './retry-stale.ts';
+import { tellMove } from './tell-move.ts';
 
 const STOPPED_BY_USER: Cause = {
   code: 'stop-requested',
@@ -49,6 +50,8 @@ export async function requestEnding(
       [put(stored.key, marked, { version: stored.version })],
       [{ message: { kind: 'stop', submissionId } }],
     );
+    const { state: to, cause } = ending;
+    deps.log.info({ submissionId, to, cause: cause.code }, 'end of submission requested');
   });
 }
 
@@ -80,6 +83,8 @@ export async function endSubmission(deps: CoreDeps, submissionId: string): Promi
     const end = page.items.at(-1);
     if (page.next === undefined || end === undefined) break;
     last = end.value.index;
+    // Of a million jobs a pass takes minutes: it must not keep an ending host from its end.
+    await deps.waitOnLane(submission.lane, 0);
   }
   if (live === 0 && (await closeEnded(deps, submissionId))) return;
   const again = deps.clock.now() + deps.timing.stopRepeatMs;
@@ -110,20 +115,18 @@ async function endWaiting(
     state: submission.endingState ?? 'STOPPED',
     cause: submission.endingCause ?? STOPPED_BY_USER,
   };
-  const writes = jobs.map(
-    (job): Write =>
-      put(
-        job.key,
-        moved(job.value, { to: ending.state, at: deps.clock.now(), cause: ending.cause }),
-        {
-          version: job.version,
-        },
-      ),
+  const ended = jobs.map((job) => ({
+    job,
+    after: moved(job.value, { to: ending.state, at: deps.clock.now(), cause: ending.cause }),
+  }));
+  const writes = ended.map(
+    ({ job, after }): Write => put(job.key, after, { version: job.version }),
   );
   // A chunk that was being written when the end was already done: its jobs were in nobody's counts.
   const late = submission.ending === 'done' ? staleCountsOf(submission) : [];
   try {
     await deps.store.commit([...writes, ...late]);
+    for (const { after } of ended) tellMove(deps, after);
     return jobs.length;
   } catch (error) {
     // A drainer claimed one of them meanwhile: the next pass sees which.
@@ -149,14 +152,20 @@ export async function stopOnPlatform(deps: CoreDeps, job: Stored<'jobs'>): Promi
   if (job.value.stopRequestedAt === null) {
     const marked: JobDoc = { ...job.value, stopRequestedAt: deps.clock.now() };
     await deps.store.commit([put(job.key, marked, { version: job.version })]);
+    deps.log.info(toldOf(marked), 'stop of job requested');
   }
-  const { ref, platform, id } = job.value;
+  const { ref, platform } = job.value;
   if (ref === null) return;
   try {
     await deps.platforms.get(platform)?.cancel(ref);
   } catch (error) {
-    deps.log.warn({ jobId: id, error: String(error) }, 'cancel failed; sync asks again');
+    const told = { ...toldOf(job.value), error: String(error) };
+    deps.log.warn(told, 'cancel failed; sync asks again');
   }
+}
+
+function toldOf({ id: jobId, submissionId, attempt }: JobDoc) {
+  return { jobId, submissionId, attempt };
 }
 
 /** Stops one job: what waits is STOPPED at once, what runs is asked to end. Nothing for a job that has ended. */
@@ -165,15 +174,11 @@ export async function stopJob(deps: CoreDeps, jobId: string): Promise<JobDoc> {
     const job = await getJob(deps, jobId);
     if (!job.value.live) return;
     if (job.value.state === 'QUEUED') {
-      await deps.store.commit([
-        put(
-          job.key,
-          moved(job.value, { to: 'STOPPED', at: deps.clock.now(), cause: STOPPED_BY_USER }),
-          {
-            version: job.version,
-          },
-        ),
-      ]);
+      const after = moved(job.value, {
+        ...{ to: 'STOPPED', at: deps.clock.now(), cause: STOPPED_BY_USER },
+      });
+      await deps.store.commit([put(job.key, after, { version: job.version })]);
+      tellMove(deps, after);
     } else {
       await stopOnPlatform(deps, job);
     }
@@ -195,6 +200,7 @@ async function closeEnded(deps: CoreDeps, submissionId: string): Promise<boolean
         { version: stored.version },
       ),
     ]);
+    deps.log.info({ submissionId, to: submission.endingState }, 'submission ended');
     return true;
   });
 }

@@ -101,6 +101,8 @@ async function createChunk(
     writes.push(put({ collection: 'jobs', id: job.id }, job, 'absent'));
   }
   await commitAndPublish(deps, writes, followUps(submission, chunk));
+  deps.log.debug({ submissionId: submission.id, chunk, jobs: points.length }, 'jobs created');
+  deps.meters.count('caliban_jobs_created_total', { lane: submission.lane }, points.length);
 }
 
 function followUps(submission: SubmissionDoc, chunk: number): Outgoing[] {

@@ -7,14 +7,14 @@ import { commitAndPublish } from './outbox.ts';
 type Deps = Pick<CoreDeps, 'store' | 'queue' | 'clock' | 'random' | 'log'>;
 
 /**
- * Makes submissions whose jobs still wait prepare their virtualenv anew: for records that were copied to where it is not. Jobs that run or have
- * ended need none. Returns how many submissions it were.
+ * Makes submissions whose jobs still wait prepare their virtualenv or image anew: for records that were copied to where it may not be.
+ * Jobs that run or have ended need none. Returns how many submissions it were.
  */
 export async function forgetEnvironments(deps: Deps): Promise<number> {
   let forgotten = 0;
   for await (const { stored } of everySubmission(deps, null)) {
     const { value, version, key } = stored;
-    if (!needsVirtualenv(value) || !(await hasWaitingJobs(deps, value))) continue;
+    if (!needsEnvironment(value) || !(await hasWaitingJobs(deps, value))) continue;
     const waiting: SubmissionDoc = {
       ...value,
       imageState: 'waiting',
@@ -29,9 +29,9 @@ export async function forgetEnvironments(deps: Deps): Promise<number> {
   return forgotten;
 }
 
-function needsVirtualenv({ imageState, ending, run }: SubmissionDoc): boolean {
+function needsEnvironment({ imageState, ending, run }: SubmissionDoc): boolean {
   const isOpen = imageState === 'ready' && ending === 'none';
-  return isOpen && run?.kind === 'workspace' && run.venvKey !== null;
+  return isOpen && (run?.kind === 'image' || (run?.kind === 'workspace' && run.venvKey !== null));
 }
 
 async function hasWaitingJobs(

@@ -142,5 +142,6 @@ async function markReady(
       [put(stored.key, ready, { version: stored.version })],
       [{ message: { kind: 'drain', lane: submission.lane } }],
     );
+    deps.log.info({ submissionId, build: buildId, run: run.kind }, 'image ready');
   });
 }

@@ -36,6 +36,7 @@ export function outboxRow(outgoing: Outgoing, now: number): OutboxDoc {
   return {
     schemaVersion: SCHEMA_VERSION,
     message: outgoing.message,
+    kind: outgoing.message.kind,
     notBefore: outgoing.notBefore ?? now,
     attempts: 0,
     parked: false,

@@ -14,6 +14,8 @@ export async function readSubmission(
 ): Promise<SubmissionView> {
   const { value: doc } = await getSubmission(deps, id);
   const counts = await countsOf(deps, { kind: 'submission', doc });
+  // Who is told that all is over looks at the group next: its counts must not be of a moment before.
+  if (counts.settled) await countsOf(deps, { kind: 'group', id: doc.groupId }, counts.computedAt);
   return {
     ...unchanging(doc),
     expanded: doc.expanded,

@@ -6,6 +6,7 @@ import {
   parseExperimentConfig,
 } from '../../shared/experiments/config-model.ts';
 import { countWithin } from '../../shared/experiments/expand.ts';
+import { needsImages, WITHOUT_IMAGES_HINT } from '../../shared/image/needs-images.ts';
 import type { CoreDeps, LaneSetting } from './deps.ts';
 
 const CONFIG_FILE = 'config.json';
@@ -81,19 +82,13 @@ function chooseLane(deps: CoreDeps, spec: SubmissionSpec): LaneSetting {
 
 function refuseWhatThePlatformLacks(lane: LaneSetting, spec: SubmissionSpec): void {
   if (lane.platform !== 'process') return;
-  if (spec.image !== null) {
+  const lacking = needsImages({ ...spec.dependencies, image: spec.image });
+  if (lacking.length > 0) {
     throw new AppError(
       'PLATFORM_UNSUPPORTED',
-      `The process platform runs no images, so it cannot take ${spec.image}.`,
-      {
-        hint: 'Leave out --image_tag, or use a service whose platform runs containers.',
-      },
+      `The process platform runs no images, so it cannot provide ${lacking.join(' and ')}.`,
+      { hint: WITHOUT_IMAGES_HINT },
     );
-  }
-  if (spec.codeLayers.length === 0) {
-    throw new AppError('REQUEST_INVALID', 'codeLayers is empty: there is no code to run.', {
-      hint: 'Send at least one code layer.',
-    });
   }
 }
 
@@ -117,11 +112,6 @@ async function requireLayers(deps: CoreDeps, diffIds: readonly string[]): Promis
 }
 
 async function configTextOf(deps: CoreDeps, spec: SubmissionSpec): Promise<string> {
-  if (spec.configLayer !== null && spec.config !== null) {
-    throw new AppError('REQUEST_INVALID', 'config and configLayer are both given.', {
-      hint: 'Send the config inline, or the layer that holds it.',
-    });
-  }
   if (spec.configLayer !== null) return readConfigLayer(deps, spec.configLayer);
   const text = spec.config ?? NO_CONFIG;
   // UTF-8 is at most three times the UTF-16 length, so most texts need no encoding to be measured.

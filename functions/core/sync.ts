@@ -8,6 +8,7 @@ import { moved, noted } from './job-moves.ts';
 import { commitAndPublish, type Outgoing } from './outbox.ts';
 import { everyOf, getJob, getOne } from './records.ts';
 import { retryStale } from './retry-stale.ts';
+import { tellMove } from './tell-move.ts';
 
 const SYNC_WRITE_EVERY_MS = 5_000;
 const MOVES_PER_COMMIT = 100;
@@ -20,6 +21,8 @@ export interface SyncOptions {
   readonly wake: 'message' | 'caller';
   /** Start of the caller's own last pass that ended well, where it remembers: what ended before needs no second look. */
   readonly since?: number;
+  /** What the last pass gave, where the caller remembers it. */
+  readonly settled?: ReadonlySet<string>;
 }
 
 /** What a pass did. */
@@ -27,6 +30,8 @@ export interface SyncResult {
   readonly moved: number;
   /** Groups of the jobs that moved. */
   readonly groups: ReadonlySet<string>;
+  /** Platform jobs, by ref, that have ended and whose end is what we hold: they need no second look while they are listed. */
+  readonly settled: ReadonlySet<string>;
 }
 
 /**
@@ -40,7 +45,7 @@ export async function syncLane(
 ): Promise<SyncResult> {
   const lane = await getOne(deps, 'lanes', laneId);
   const platform = lane === undefined ? undefined : deps.platforms.get(lane.value.platform);
-  if (platform === undefined) return { moved: 0, groups: new Set() };
+  if (platform === undefined) return { moved: 0, groups: new Set(), settled: new Set() };
   const startedAt = deps.clock.now();
   const before = await getOne(deps, 'syncs', laneId);
   const since = Math.max(
@@ -56,6 +61,8 @@ export async function syncLane(
     wake: options.wake,
     seen: new Set(),
     groups: new Set(),
+    before: options.settled ?? new Set(),
+    settled: new Set(),
     moved: 0,
   };
   let cursor: string | null = null;
@@ -80,30 +87,49 @@ interface Pass {
   readonly wake: SyncOptions['wake'];
   readonly seen: Set<string>;
   readonly groups: Set<string>;
+  readonly before: ReadonlySet<string>;
+  readonly settled: Set<string>;
   moved: number;
 }
 
 async function applyPage(pass: Pass, observations: readonly Observation[]): Promise<void> {
-  for (let from = 0; from < observations.length; from += MOVES_PER_COMMIT) {
-    const some = observations.slice(from, from + MOVES_PER_COMMIT);
-    const ids = [...new Set(some.map(({ jobId }) => jobId))];
-    const jobs = new Map(
-      (await pass.deps.store.get(ids.map((id) => ({ collection: 'jobs' as const, id }))))
-        .filter((job) => job !== undefined)
-        .map((job) => [job.value.id, job]),
-    );
-    const moves: Move[] = [];
-    for (const observation of some) {
-      pass.seen.add(observation.jobId);
-      const job = jobs.get(observation.jobId);
-      const after = job === undefined ? undefined : await applied(pass, job.value, observation);
-      if (job !== undefined && after !== undefined) {
-        moves.push({ job, after, observation });
-        jobs.set(observation.jobId, { ...job, value: after });
-      }
-    }
-    await commitMoves(pass, moves);
+  for (const { jobId } of observations) pass.seen.add(jobId);
+  const open = observations.filter((observation) => !isSettledBefore(pass, observation));
+  for (let from = 0; from < open.length; from += MOVES_PER_COMMIT) {
+    await applySome(pass, open.slice(from, from + MOVES_PER_COMMIT));
   }
+}
+
+async function applySome(pass: Pass, some: readonly Observation[]): Promise<void> {
+  const ids = [...new Set(some.map(({ jobId }) => jobId))];
+  const jobs = new Map(
+    (await pass.deps.store.get(ids.map((id) => ({ collection: 'jobs' as const, id }))))
+      .filter((job) => job !== undefined)
+      .map((job) => [job.value.id, job]),
+  );
+  const moves: Move[] = [];
+  for (const observation of some) {
+    const job = jobs.get(observation.jobId);
+    if (job === undefined) continue;
+    if (isSettledBy(job.value, observation)) pass.settled.add(observation.ref);
+    const after = await applied(pass, job.value, observation);
+    if (after === undefined) continue;
+    moves.push({ job, after, observation });
+    jobs.set(observation.jobId, { ...job, value: after });
+  }
+  await commitMoves(pass, moves);
+}
+
+function isSettledBefore({ before, settled }: Pass, { ref, state }: Observation): boolean {
+  const isSettled = isTerminal(state) && before.has(ref);
+  if (isSettled) settled.add(ref);
+  return isSettled;
+}
+
+// Neither changes any more; a job that is between two platform jobs may still become this one.
+function isSettledBy(job: JobDoc, { ref, state }: Observation): boolean {
+  const isWaiting = job.state === 'QUEUED' || job.state === 'SUBMITTING';
+  return isTerminal(state) && !isWaiting && (isTerminal(job.state) || job.ref !== ref);
 }
 
 interface Move {
@@ -119,7 +145,7 @@ async function applied(pass: Pass, job: JobDoc, seen: Observation): Promise<JobD
   if (job.state === 'QUEUED' || job.state === 'SUBMITTING') return undefined;
   if (seen.ref !== job.ref) {
     if (!lives) return undefined;
-    await cancel(pass, seen.ref);
+    await cancel(pass, seen);
     const cause = duplicateCause(job, seen);
     // Named once: it may show for many passes, and a history is short.
     const isNamed = job.history.some((move) => move.cause.message === cause.message);
@@ -127,8 +153,7 @@ async function applied(pass: Pass, job: JobDoc, seen: Observation): Promise<JobD
       ? undefined
       : noted(job, { at: pass.deps.clock.now(), cause });
   }
-  if (lives && (job.stopRequestedAt !== null || isTerminal(job.state)))
-    await cancel(pass, seen.ref);
+  if (lives && (job.stopRequestedAt !== null || isTerminal(job.state))) await cancel(pass, seen);
   return observed(pass.deps, job, seen);
 }
 
@@ -139,11 +164,12 @@ function duplicateCause(job: JobDoc, seen: Observation): Cause {
   };
 }
 
-async function cancel(pass: Pass, ref: string): Promise<void> {
+async function cancel(pass: Pass, { jobId, attempt, ref }: Observation): Promise<void> {
   try {
     await pass.platform.cancel(ref);
   } catch (error) {
-    pass.deps.log.warn({ ref, error: String(error) }, 'cancel failed; the next pass asks again');
+    const told = { jobId, attempt, ref, error: String(error) };
+    pass.deps.log.warn(told, 'cancel failed; the next pass asks again');
   }
 }
 
@@ -177,7 +203,10 @@ async function commitMoves(pass: Pass, moves: readonly Move[]): Promise<void> {
         moves.some(({ after }) => !after.active),
       ),
     );
-    for (const { after } of latest.values()) count(pass, after);
+    for (const { after } of moves) count(pass, after);
+    for (const { after, observation } of latest.values()) {
+      if (isSettledBy(after, observation)) pass.settled.add(observation.ref);
+    }
   } catch (error) {
     if (!(error instanceof StaleVersion)) throw error;
     for (const move of latest.values()) await moveAlone(pass, move);
@@ -204,8 +233,7 @@ function wakeAfter(pass: Pass, freed: boolean): Outgoing[] {
 }
 
 function count(pass: Pass, job: JobDoc): void {
-  const { id: jobId, state, attempt, cause } = job;
-  pass.deps.log.info({ jobId, state, attempt, cause: cause.code }, 'job moved');
+  tellMove(pass.deps, job);
   pass.moved++;
   pass.groups.add(job.groupId);
 }

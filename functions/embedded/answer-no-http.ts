@@ -36,11 +36,13 @@ function refusalOf(error: NodeJS.ErrnoException): AppError {
 }
 
 function refusalText(error: AppError): string {
-  const body = JSON.stringify(toErrorBody(error, systemRandom.id()));
+  const requestId = systemRandom.id();
+  const body = JSON.stringify(toErrorBody(error, requestId));
   const head = [
     `HTTP/1.1 ${error.status} ${error.code}`,
     'Content-Type: application/json',
     `Content-Length: ${Buffer.byteLength(body)}`,
+    `X-Request-Id: ${requestId}`,
     'Connection: close',
   ];
   return `${head.join('\r\n')}\r\n\r\n${body}`;

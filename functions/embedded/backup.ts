@@ -34,8 +34,8 @@ export interface BackupView {
 
 /**
  * Copies a data directory while its service runs, or does not. The records come first, as they are at one instant; layers and attempts
- * that they name are never changed or removed, so they can be copied afterwards. Virtualenvs cannot be moved and are left out: who
- * serves the copy builds them again. The copy gets its name only when it is whole and on the disk. Throws AppErrors USAGE for a target
+ * that they name are never changed or removed, so they can be copied afterwards. Virtualenvs cannot be moved, and images are the
+ * engine's: who serves the copy makes them again where they are not. The copy gets its name only when it is whole and on the disk. Throws AppErrors USAGE for a target
  * that is taken or inside the directory, and NO_SERVICE, DATA_DIR_UNUSABLE, DISK_FULL.
  */
 export async function backupDataDir(request: BackupRequest): Promise<BackupView> {
@@ -71,16 +71,18 @@ async function copyAll(
   const store = await openSqliteStore({ path: to.database, clock });
   try {
     await copyLayers(from.layers, to.layers, run);
-    const attempts = await copyAttempts(
-      {
-        from: from.platform,
-        to: to.platform,
-        now: clock.now,
-        jobOf: async (id) => (await getOne({ store }, 'jobs', id))?.value ?? null,
-      },
-      run,
-    );
-    await copyTree({ from: from.builds, to: to.builds }, run, (name) => name.endsWith('.log'));
+    const records = {
+      now: clock.now,
+      jobOf: async (id: string) => (await getOne({ store }, 'jobs', id))?.value ?? null,
+    };
+    let attempts = 0;
+    for (const place of ['platform', 'docker'] as const) {
+      if ((await orAbsent(stat(from[place]))) === null) continue;
+      attempts += await copyAttempts({ from: from[place], to: to[place], ...records }, run);
+    }
+    for (const place of ['builds', 'images'] as const) {
+      await copyTree({ from: from[place], to: to[place] }, run, (name) => name.endsWith('.log'));
+    }
     await copyToken(from, to);
     await prepareAgain(store);
     const { files, bytes, unreadable } = run;

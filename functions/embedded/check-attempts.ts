@@ -11,15 +11,20 @@ import type { CoreDeps } from '../core/deps.ts';
 import { everyOf } from '../core/records.ts';
 import type { JobDoc } from '../ports/documents.ts';
 import type { Key, Stored } from '../ports/store.ts';
+import type { LocalPlatform } from './platform-choice.ts';
 
 type StoreDeps = Pick<CoreDeps, 'store'>;
 
 const TOGETHER = 200;
 
 /** The files of attempts against the jobs: whose they are, and how they ended. */
-export function attemptsStage(deps: StoreDeps, files: AttemptsOnDisk): CheckStage {
+export function attemptsStage(
+  deps: StoreDeps,
+  platform: LocalPlatform,
+  files: AttemptsOnDisk,
+): CheckStage {
   return {
-    name: 'attempts',
+    name: `${platform}-attempts`,
     async *units(after) {
       const [done] = after ?? [];
       for (const bucket of await files.buckets()) {
@@ -33,11 +38,15 @@ export function attemptsStage(deps: StoreDeps, files: AttemptsOnDisk): CheckStag
 }
 
 /** Jobs that are said to be on this machine against the files: each has its attempt. */
-export function activeJobsStage(deps: StoreDeps, files: AttemptsOnDisk): CheckStage {
+export function activeJobsStage(
+  deps: StoreDeps,
+  platform: LocalPlatform,
+  files: AttemptsOnDisk,
+): CheckStage {
   return {
-    name: 'active-jobs',
+    name: `${platform}-active-jobs`,
     async *units(after) {
-      for await (const { keys, place } of together(activeJobs(deps, after), TOGETHER)) {
+      for await (const { keys, place } of together(activeJobs(deps, platform, after), TOGETHER)) {
         const look = () => lookAtActive(deps, files, keys);
         yield await unitOf(place, { 'active jobs': keys.length }, look);
       }
@@ -45,9 +54,13 @@ export function activeJobsStage(deps: StoreDeps, files: AttemptsOnDisk): CheckSt
   };
 }
 
-async function* activeJobs(deps: StoreDeps, after: Place | null): AsyncGenerator<Placed<'jobs'>> {
+async function* activeJobs(
+  deps: StoreDeps,
+  platform: LocalPlatform,
+  after: Place | null,
+): AsyncGenerator<Placed<'jobs'>> {
   const [laneBefore = '', ...inside] = after ?? [];
-  for (const lane of await lanesHere(deps)) {
+  for (const lane of await lanesHere(deps, platform)) {
     if (lane < String(laneBefore)) continue;
     const at = { params: { lane, active: true }, after: lane === laneBefore ? inside : null };
     for await (const { stored, place } of documentsFrom(deps, 'activeJobsOfLane', at)) {
@@ -56,10 +69,10 @@ async function* activeJobs(deps: StoreDeps, after: Place | null): AsyncGenerator
   }
 }
 
-async function lanesHere(deps: StoreDeps): Promise<string[]> {
+async function lanesHere(deps: StoreDeps, platform: LocalPlatform): Promise<string[]> {
   const ids: string[] = [];
   for await (const { value } of everyOf(deps, 'lanes', {})) {
-    if (value.platform === 'process') ids.push(value.id);
+    if (value.platform === platform) ids.push(value.id);
   }
   return ids.sort();
 }

@@ -12,7 +12,9 @@ export interface DataDir {
   readonly tokenFile: string;
   readonly layers: string;
   readonly platform: string;
+  readonly docker: string;
   readonly builds: string;
+  readonly images: string;
   readonly log: string;
 }
 
@@ -26,7 +28,9 @@ export function dataDirAt(path: string): DataDir {
     tokenFile: join(path, 'token'),
     layers: join(path, 'layers'),
     platform: join(path, 'process'),
+    docker: join(path, 'docker'),
     builds: join(path, 'builds'),
+    images: join(path, 'images'),
     log: join(path, 'logs', 'service.log'),
   };
 }
@@ -121,7 +125,7 @@ async function replacePrivate(path: string, text: string): Promise<void> {
 /** Says who serves and where; by rename, so that a reader sees all or nothing. */
 export async function writeServeFile(
   dir: DataDir,
-  serve: { readonly instance: string; readonly address: string },
+  serve: { readonly instance: string; readonly address: string; readonly note: string | null },
 ): Promise<void> {
   const content = { schemaVersion: 1, ...serve, tokenFile: dir.tokenFile, pid: process.pid };
   await replacePrivate(dir.serveFile, `${JSON.stringify(content)}\n`);

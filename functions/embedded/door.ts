@@ -3,6 +3,7 @@ import { toErrorBody } from '../../shared/api/error.ts';
 import { AppError } from '../../shared/errors/app-error.ts';
 import { createTokenAuthenticator } from '../adapters/local/token-authenticator.ts';
 import { createApi } from '../api/create-api.ts';
+import type { ProcessWatch } from '../api/process-watch.ts';
 import type { CoreDeps } from '../core/deps.ts';
 import type { UploadSink } from '../ports/layer-store.ts';
 import { type DataDir, removeServeFile, writeServeFile } from './data-dir.ts';
@@ -11,11 +12,12 @@ import { listen } from './listener.ts';
 import { systemRandom, VERSION } from './runtime.ts';
 
 const RETRY_AFTER_S = '1';
+const WATCHING = new Set(['/healthz', '/readyz', '/metrics']);
 
 /** The API behind a bearer token, and the file that says where it is. */
 export interface Door {
   readonly address: string;
-  /** Requests being answered now; a stream counts until it begins. */
+  /** Requests being answered now, but for those of `touch`; a stream counts until it begins. */
   answering(): number;
   /** Takes the file back and refuses whatever comes, but for /healthz. */
   refuse(): Promise<void>;
@@ -33,7 +35,10 @@ export interface DoorOptions {
   readonly host: string;
   readonly port: number;
   readonly token: string;
-  /** Called at each request of a user. */
+  /** For whoever starts the service: why jobs run where they do. */
+  readonly note: string | null;
+  readonly watch: ProcessWatch;
+  /** Called at each request that wants something: health, readiness and numbers do not count. */
   readonly touch: () => void;
   /** Ends streams. */
   readonly ending: AbortSignal;
@@ -57,16 +62,17 @@ function isLoopback(host: string): boolean {
 
 /** Listens and says so. Throws AppError SERVE_REFUSED when the address cannot be had. */
 export async function openDoor(options: DoorOptions): Promise<Door> {
-  const { dir, instance, touch, host, port } = options;
+  const { dir, instance, note, touch, host, port } = options;
   const app = apiOf(options);
   let answering = 0;
   let refusing = false;
   const listener = await listen(
     async (request) => {
-      if (!request.url.endsWith('/healthz')) {
-        if (refusing) return refusal();
-        touch();
-      }
+      const path = new URL(request.url).pathname;
+      if (refusing && path !== '/healthz') return refusal();
+      // Whoever only watches does not keep the service.
+      if (WATCHING.has(path)) return app.fetch(request);
+      touch();
       answering += 1;
       try {
         return await app.fetch(request);
@@ -77,7 +83,7 @@ export async function openDoor(options: DoorOptions): Promise<Door> {
     { host, port },
   );
   const { address } = listener;
-  const tell = () => writeServeFile(dir, { instance, address });
+  const tell = () => writeServeFile(dir, { instance, address, note });
   try {
     await tell();
   } catch (error) {
@@ -99,9 +105,10 @@ export async function openDoor(options: DoorOptions): Promise<Door> {
   };
 }
 
-function apiOf({ dir, deps, layers, instance, host, token, ending }: DoorOptions) {
+function apiOf({ dir, deps, layers, instance, host, token, watch, ending }: DoorOptions) {
   return createApi({
     deps,
+    watch,
     uploads: layers,
     authenticator: createTokenAuthenticator([
       { token, principal: { id: userInfo().username, role: 'admin' } },

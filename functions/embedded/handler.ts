@@ -20,7 +20,7 @@ export function createHandler(
     } catch (error) {
       if (!ending.aborted) throw error;
       await commitAndPublish(deps, [], [{ message }]);
-      deps.log.info({ message, reason: String(error) }, 'message left to the next start');
+      deps.log.info({ ...message, reason: String(error) }, 'message left to the next start');
     }
   };
 }

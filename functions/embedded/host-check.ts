@@ -14,12 +14,17 @@ export function hostCheck(
   dir: DataDir,
   { isServed }: { readonly isServed: boolean },
 ): HostCheck {
-  const attempts = attemptsOnDisk(dir.platform);
+  const places = [
+    ['process', attemptsOnDisk(dir.platform)],
+    ['docker', attemptsOnDisk(dir.docker)],
+  ] as const;
   return {
     stages: [
       databaseStage({ path: dir.database, clock: deps.clock }),
-      attemptsStage(deps, attempts),
-      activeJobsStage(deps, attempts),
+      ...places.flatMap(([platform, files]) => [
+        attemptsStage(deps, platform, files),
+        activeJobsStage(deps, platform, files),
+      ]),
     ],
     pauseMs: isServed ? PAUSE_MS : 0,
   };

@@ -1,6 +1,5 @@
 import { userInfo } from 'node:os';
 import { AppError } from '../../shared/errors/app-error.ts';
-import { createOfflinePlatform } from '../adapters/local/process/offline-platform.ts';
 import { createInterpreterResolver } from '../adapters/local/python.ts';
 import { sqliteStoreExists } from '../adapters/local/sqlite/sqlite-database.ts';
 import { openSqliteStore, type SqliteStore } from '../adapters/local/sqlite/sqlite-store.ts';
@@ -9,11 +8,11 @@ import { createVenvBuilder } from '../adapters/local/venv/venv-builder.ts';
 import { createWakeQueue } from '../adapters/local/wake-queue.ts';
 import { createApi } from '../api/create-api.ts';
 import type { CoreDeps } from '../core/deps.ts';
-import type { Platform } from '../ports/platform.ts';
 import type { Write } from '../ports/store.ts';
 import { dataDirAt } from './data-dir.ts';
 import { hostCheck } from './host-check.ts';
-import { coreDeps, laneOf, openLayers } from './parts.ts';
+import { coreDeps, openLayers, recordsOf } from './parts.ts';
+import { laneOf } from './platform-choice.ts';
 import { SILENT, systemClock, systemRandom, VERSION } from './runtime.ts';
 
 /** The service's routes in this process: reads only; nothing is drained, nothing written. */
@@ -29,10 +28,9 @@ export async function openOffline(dataDir: string): Promise<OfflineService | nul
   const dir = dataDirAt(dataDir);
   if (!sqliteStoreExists(dir.database)) return null;
   const store = await openSqliteStore({ path: dir.database, clock: systemClock, readOnly: true });
-  const platform: Platform = createOfflinePlatform(dir.platform);
   const layers = await openLayers(dir);
   const deps: CoreDeps = {
-    ...coreDeps(store, laneOf(0), SILENT),
+    ...coreDeps(store, laneOf('process', 0), SILENT),
     store: { ...readsOf(store), commit: keepNothing },
     layers,
     builder: createVenvBuilder({
@@ -43,7 +41,7 @@ export async function openOffline(dataDir: string): Promise<OfflineService | nul
       environment: {},
     }),
     registry: null,
-    platforms: new Map([['process', platform]]),
+    platforms: recordsOf(dir),
     queue: createWakeQueue(() => undefined),
     waitOnLane: async () => undefined,
   };

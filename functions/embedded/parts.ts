@@ -1,25 +1,20 @@
 import { LIMITS } from '../../shared/api/limits.ts';
+import type { PlatformKind } from '../../shared/jobs/platform-kind.ts';
 import { openDiskLayerStore } from '../adapters/local/layers/disk-layer-store.ts';
-import { extractLayer } from '../adapters/local/layers/extract-layer.ts';
-import { openProcessPlatform } from '../adapters/local/process/process-platform.ts';
-import { createInterpreterResolver } from '../adapters/local/python.ts';
+import { createOfflinePlatform } from '../adapters/local/process/offline-platform.ts';
 import type { SqliteStore } from '../adapters/local/sqlite/sqlite-store.ts';
-import { createVenvBuilder } from '../adapters/local/venv/venv-builder.ts';
 import { createConfigCache } from '../core/config-cache.ts';
 import type { LaneSetting } from '../core/deps.ts';
+import { createMeters } from '../core/meters.ts';
 import { DEFAULT_TIMING } from '../core/timing.ts';
+import type { ImageBuilder } from '../ports/image-builder.ts';
+import type { Platform } from '../ports/platform.ts';
+import type { Registry } from '../ports/registry.ts';
 import type { Log } from '../ports/runtime.ts';
 import type { DataDir } from './data-dir.ts';
-import { environment, systemClock, systemRandom } from './runtime.ts';
-
-/** The lane of this machine, with so many jobs at the same time. */
-export function laneOf(slots: number): LaneSetting {
-  return {
-    id: 'this-machine',
-    platform: 'process',
-    policy: { ratePerMinute: null, maxActive: slots },
-  };
-}
+import type { LocalPlatform } from './platform-choice.ts';
+import { systemClock, systemRandom } from './runtime.ts';
+import type { BuildSettings, JobLimits } from './settings.ts';
 
 /** Exactly what does not depend on how jobs run here. */
 export function coreDeps(store: SqliteStore, lane: LaneSetting, log: Log) {
@@ -30,45 +25,58 @@ export function coreDeps(store: SqliteStore, lane: LaneSetting, log: Log) {
     clock: systemClock,
     random: systemRandom,
     log,
+    meters: createMeters(),
     timing: DEFAULT_TIMING,
     chunkSize: LIMITS.chunkExperiments,
     configs: createConfigCache(),
   };
 }
 
-/** What runs jobs here; `onChange` is called when one of them may have changed. */
-export async function openParts(from: {
+/** What running jobs here takes. */
+export interface PartsRequest {
   readonly dir: DataDir;
   readonly slots: number;
+  readonly builds: BuildSettings;
+  readonly limits: JobLimits;
   readonly log: Log;
+  readonly layers: LocalLayers;
+  /** Called when a job may have changed. */
   readonly onChange: () => void;
-}) {
-  const { dir, slots, log, onChange } = from;
-  const layers = await openLayers(dir);
-  const interpreter = createInterpreterResolver({ path: environment()['PATH'] });
-  const builder = createVenvBuilder({
-    dir: dir.builds,
-    interpreter,
-    readLayerFile: (diffId, path, maxBytes) => layers.readFile(diffId, path, maxBytes),
-    log,
-    environment: environment(),
-  });
-  const platform = await openProcessPlatform({
-    dir: dir.platform,
-    slots,
-    clock: systemClock,
-    log,
-    environment: environment(),
-    interpreter,
-    venvDir: builder.venvDir,
-    openLayer: (diffId) => layers.open(diffId),
-    extractLayer,
-    onChange,
-  });
-  return { layers, builder, platform };
+}
+
+/** What runs jobs here, and prepares what they run in. */
+export interface RunningParts {
+  readonly builder: ImageBuilder & { close(): Promise<void> };
+  readonly registry: (Registry & { close(): Promise<void> }) | null;
+  readonly platform: Platform & { close(): Promise<void> };
+}
+
+/** Opens what a platform needs; what the other one needs is not even loaded. */
+export async function openRunningParts(
+  platform: LocalPlatform,
+  request: PartsRequest,
+): Promise<RunningParts> {
+  if (platform === 'docker') return (await import('./docker-parts.ts')).openDockerParts(request);
+  return (await import('./process-parts.ts')).openProcessParts(request);
+}
+
+/** The running platform, and the logs of what another one ran here before. */
+export function platformsOf(dir: DataDir, running: Platform): ReadonlyMap<PlatformKind, Platform> {
+  return new Map<PlatformKind, Platform>([...recordsOf(dir), [running.kind, running]]);
+}
+
+/** What jobs printed, without a service. */
+export function recordsOf(dir: DataDir): ReadonlyMap<PlatformKind, Platform> {
+  return new Map<PlatformKind, Platform>([
+    ['process', createOfflinePlatform('process', dir.platform)],
+    ['docker', createOfflinePlatform('docker', dir.docker)],
+  ]);
 }
 
 /** The directory's layers. */
+export type LocalLayers = Awaited<ReturnType<typeof openLayers>>;
+
+/** Opens the directory's layers. */
 export function openLayers(dir: DataDir) {
   return openDiskLayerStore({
     dir: dir.layers,

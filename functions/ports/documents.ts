@@ -259,6 +259,8 @@ export interface CountsDoc {
 export interface OutboxDoc {
   readonly schemaVersion: number;
   readonly message: Message;
+  /** Of the message, for queries. */
+  readonly kind: Message['kind'];
   readonly notBefore: number;
   readonly attempts: number;
   readonly parked: boolean;

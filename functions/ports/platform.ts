@@ -65,6 +65,11 @@ export interface Platform {
   /** How long a create request may take, and how late a created job may show in `find` and `list` (ms). */
   readonly createDeadlineMs: number;
   readonly listLagMs: number;
+  /**
+   * How many more jobs than it has places for may be created now, because they will start within a moment: what it did lately says
+   * so. Without it, or 0: none.
+   */
+  ahead?(): number;
   /** Creates the job and returns its name there. May be called twice for one attempt: a platform with names of our choice answers the same ref. */
   submit(job: PlatformJob): Promise<{ readonly ref: string }>;
   /** All jobs of this id, whatever their attempt or state. */

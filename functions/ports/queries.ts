@@ -27,6 +27,7 @@ export const QUERIES = {
   dueMessages: {
     collection: 'outbox',
     equals: ['parked'],
+    optional: ['kind'],
     orderBy: 'notBefore',
     direction: 'asc',
     range: 'atMost',
@@ -34,6 +35,7 @@ export const QUERIES = {
   parkedMessages: {
     collection: 'outbox',
     equals: ['parked'],
+    optional: ['kind'],
     orderBy: 'notBefore',
     direction: 'asc',
   },
@@ -155,6 +157,12 @@ export const QUERIES = {
     orderBy: 'claimUntil',
     direction: 'asc',
     range: 'atMost',
+  },
+  buildsByState: {
+    collection: 'builds',
+    equals: ['state'],
+    orderBy: 'startedAt',
+    direction: 'asc',
   },
 } as const satisfies Record<string, QuerySpec>;
 

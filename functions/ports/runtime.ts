@@ -13,9 +13,21 @@ export interface Random {
   id(): string;
 }
 
+/**
+ * What a line of the log tells besides its text; not what every line has anyway. Never a token, and nothing that a
+ * user's program is given.
+ */
+export type LogFields = Readonly<Record<string, unknown>> & {
+  readonly [own in 'level' | 'message' | 'pid' | 'time']?: never;
+};
+
 /** Structured log: object first. */
 export interface Log {
-  info(fields: Readonly<Record<string, unknown>>, message: string): void;
-  warn(fields: Readonly<Record<string, unknown>>, message: string): void;
-  error(fields: Readonly<Record<string, unknown>>, message: string): void;
+  /** Only for who looks for a fault: not kept unless asked for. */
+  debug(fields: LogFields, message: string): void;
+  info(fields: LogFields, message: string): void;
+  warn(fields: LogFields, message: string): void;
+  error(fields: LogFields, message: string): void;
+  /** Runs `body`; every line written by it, and by what it starts and awaits, carries these fields too. */
+  within<T>(fields: LogFields, body: () => T): T;
 }

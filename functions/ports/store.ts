@@ -52,6 +52,9 @@ export interface Listed<C extends Collection> {
 /** Most writes in one commit, keys in one get, documents in one page. */
 export const STORE_LIMIT = 500;
 
+/** Whether a commit waits for its turn where others hold it up, or is given up at once. */
+export type Patience = 'wait' | 'now-or-never';
+
 /** Durable documents. Every implementation passes test/contract/store.ts. */
 export interface Store {
   /** Documents in the order of the keys, undefined where there is none. At most 500 keys. */
@@ -59,9 +62,9 @@ export interface Store {
   /**
    * All or nothing, durable once it resolves. Throws {@link StaleVersion} when an expectation does not hold;
    * AppError LIMIT_EXCEEDED for more than 500 writes or two writes of one key; AppError STORE_BUSY when it could
-   * not get its turn in time (nothing was written).
+   * not get its turn in time (nothing was written). `patience`: default 'wait'.
    */
-  commit(writes: readonly Write[]): Promise<void>;
+  commit(writes: readonly Write[], patience?: Patience): Promise<void>;
   /** One page of a query of the catalogue, ordered by (order field, id). */
   list<Q extends QueryName>(
     query: Q,

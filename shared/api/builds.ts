@@ -1,12 +1,12 @@
 import * as z from 'zod';
-import { instant } from './page.ts';
+import { count, instant } from './page.ts';
 
 /** `GET /v1/builds/{id}`: the preparation of a dependency image or environment. */
 export const buildView = z
   .object({
     id: z.string(),
     state: z.enum(['building', 'ready', 'failed']),
-    attempt: z.number(),
+    attempt: count,
     startedAt: instant,
     finishedAt: instant.nullable(),
     error: z.object({ message: z.string(), hint: z.string().nullable() }).nullable(),

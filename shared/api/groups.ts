@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { instant, nextCursor, pageQuery } from './page.ts';
+import { count, instant, nextCursor, pageQuery } from './page.ts';
 
 /** A group by id and name. */
 export const groupRef = z
@@ -9,13 +9,13 @@ export const groupRef = z
 /** Jobs by the state a user sees. */
 export const countsView = z
   .object({
-    SUBMITTED: z.number(),
-    RUNNING: z.number(),
-    SUCCEEDED: z.number(),
-    FAILED: z.number(),
-    STOPPED: z.number(),
-    UNKNOWN: z.number(),
-    total: z.number(),
+    SUBMITTED: count,
+    RUNNING: count,
+    SUCCEEDED: count,
+    FAILED: count,
+    STOPPED: count,
+    UNKNOWN: count,
+    total: count,
     /** When they were counted. */
     at: instant,
   })
@@ -49,10 +49,10 @@ export const stopRequest = z
 export const stopView = z
   .object({
     dryRun: z.boolean(),
-    waiting: z.number(),
-    active: z.number(),
-    notCreated: z.number(),
-    submissions: z.number(),
+    waiting: count,
+    active: count,
+    notCreated: count,
+    submissions: count,
   })
   .meta({ id: 'Stop' });
 

@@ -4,7 +4,7 @@ import { JOB_STATES } from '../jobs/job-state.ts';
 import { PLATFORM_KINDS } from '../jobs/platform-kind.ts';
 import { groupRef } from './groups.ts';
 import { LIMITS } from './limits.ts';
-import { instant, nextCursor, pageQuery } from './page.ts';
+import { count, cursorParameter, instant, nextCursor, pageQuery, wholeNumber } from './page.ts';
 
 const shown = z.enum(['SUBMITTED', 'RUNNING', 'SUCCEEDED', 'FAILED', 'STOPPED', 'UNKNOWN']);
 const cause = z.object({ code: z.enum(CAUSE_CODES), message: z.string() });
@@ -21,16 +21,16 @@ export const jobView = z
     submissionId: z.string(),
     experimentId: z.string(),
     group: groupRef,
-    index: z.number(),
+    index: count,
     state: shown,
     stage: z.enum(JOB_STATES),
     cause,
     platform: z.enum(PLATFORM_KINDS),
     lane: z.string(),
-    attempt: z.number(),
+    attempt: count,
     /** Flags of the experiment as the program gets them, after the script args. */
     flags: z.array(z.string()),
-    exitCode: z.number().nullable(),
+    exitCode: z.number().int().nullable(),
     /** What it runs in (image or environment), once known. */
     container: z.string().nullable(),
     /** The platform's name for it. */
@@ -102,7 +102,7 @@ export const experimentSummary = z
     scriptPath: z.string(),
     scriptArgs: z.array(z.string()),
     /** Flags in file order with their text; booleans as True and False. */
-    flags: z.array(z.tuple([z.string(), z.string()])),
+    flags: z.array(z.tuple([z.string(), z.string()]).meta({ minItems: 2, maxItems: 2 })),
     createdAt: instant,
   })
   .meta({ id: 'ExperimentSummary' });
@@ -121,7 +121,7 @@ export type ExperimentView = z.infer<typeof experimentView>;
 /** `GET /v1/groups/{g}/experiments`: oldest first, with at most `maxJobs` jobs each (0: none). */
 export const experimentsQuery = z.object({
   ...pageQuery,
-  maxJobs: z.coerce.number().int().min(0).max(100).default(1),
+  maxJobs: wholeNumber(0, 100).default(1),
   facet: jobFilters.facet,
 });
 
@@ -136,7 +136,7 @@ export const experimentsPage = z
  */
 export const logQuery = z.object({
   follow: z.enum(['true', 'false']).default('false'),
-  since: z.string().max(1_000).default(''),
+  since: z.union([cursorParameter, z.literal('')]).default(''),
   grep: z.string().min(1).max(LIMITS.logGrepLength).optional(),
 });
 

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { LIMITS } from './limits.ts';
-import { sha256Hex } from './page.ts';
+import { count, sha256Hex } from './page.ts';
 
 /** `POST /v1/layers/check`. */
 export const layersCheck = z
@@ -44,7 +44,7 @@ export const uploadSession = z.object({ uploadUrl: z.string() }).meta({ id: 'Upl
 
 /** The answer to the PUT that brought the last byte: how many bytes are there. */
 export const uploadReceived = z
-  .object({ diffId: sha256Hex, received: z.number() })
+  .object({ diffId: sha256Hex, received: count })
   .meta({ id: 'UploadReceived' });
 
 /** `POST /v1/layers/{diffId}/complete`: 200 verified, or 202 complete (verification follows). */

@@ -44,4 +44,11 @@ export const LIMITS = {
   logScanBytes: 16 * 1024 * 1024,
   /** Connections that follow logs or events at the same time. */
   followers: 200,
+  /** The service is not ready when its store does not answer a read for so long, or a loop has not turned for so long. */
+  storeReadMs: 2_000,
+  loopTurnMs: 60_000,
+  /** It is not ready either with less free space where its data is. */
+  freeBytes: 64 * 1024 * 1024,
+  /** The service's log; an older one of this size is kept beside it. */
+  logBytes: 64 * 1024 * 1024,
 } as const;

@@ -1,10 +1,27 @@
 import * as z from 'zod';
 import { LIMITS } from './limits.ts';
 
+/** How many of something there are, or how often it was done. */
+export const count = z.number().int().min(0);
+
+/** A whole number in a query: decimal digits and nothing else. */
+export function wholeNumber(min: number, max: number) {
+  // Number() alone would take an empty text, 0x10 and 1e1 too.
+  return z.preprocess(
+    (text) => (typeof text === 'string' && /^[0-9]{1,15}$/.test(text) ? Number(text) : text),
+    z.number().int().min(min).max(max),
+  );
+}
+
+/** A place in a list or log, as a page or an answer gave it. */
+export const cursorParameter = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{1,1000}$/, 'must be a place as an answer gave it');
+
 /** Query parameters of every list: `limit` items from `cursor` on. */
 export const pageQuery = {
-  limit: z.coerce.number().int().min(1).max(LIMITS.pageItems).default(LIMITS.defaultPageItems),
-  cursor: z.string().min(1).max(1_000).optional(),
+  limit: wholeNumber(1, LIMITS.pageItems).default(LIMITS.defaultPageItems),
+  cursor: cursorParameter.optional(),
 };
 
 /** Cursors are opaque; `null`: no more. */

@@ -4,6 +4,9 @@ import { LIMITS } from './limits.ts';
 // Spelt as ranges: in OpenAPI it must mean the same to every regular expression engine.
 const CONTROLS = '\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029';
 
+/** Matches texts without control characters. */
+export const NO_CONTROLS: RegExp = new RegExp(`^[^${CONTROLS}]*$`);
+
 /** Whether a text has no lone half of a character: such a half can be neither stored, printed nor sent in a URL. */
 export function isWellFormed(text: string): boolean {
   return text.isWellFormed();
@@ -12,7 +15,7 @@ export function isWellFormed(text: string): boolean {
 /** A text without control characters: those would reach terminals, labels and logs. */
 export const plainText = z
   .string()
-  .regex(new RegExp(`^[^${CONTROLS}]*$`), 'must not contain control characters')
+  .regex(NO_CONTROLS, 'must not contain control characters')
   .refine(isWellFormed, 'must be valid Unicode');
 
 /** NAME or OWNER/NAME. */

@@ -1,13 +1,14 @@
 import * as z from 'zod';
 import { PLATFORM_KINDS } from '../jobs/platform-kind.ts';
+import { count } from './page.ts';
 
 /** One stream of jobs towards a platform and its policy. */
 export const laneView = z
   .object({
     id: z.string(),
     platform: z.enum(PLATFORM_KINDS),
-    ratePerMinute: z.number().nullable(),
-    maxActive: z.number(),
+    ratePerMinute: z.number().min(0).nullable(),
+    maxActive: count,
   })
   .meta({ id: 'Lane' });
 

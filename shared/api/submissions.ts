@@ -2,8 +2,8 @@ import * as z from 'zod';
 import { PLATFORM_KINDS } from '../jobs/platform-kind.ts';
 import { countsView, groupRef } from './groups.ts';
 import { LIMITS } from './limits.ts';
-import { instant, sha256Hex } from './page.ts';
-import { groupName, isWellFormed, plainText } from './plain-text.ts';
+import { count, instant, sha256Hex } from './page.ts';
+import { groupName, isWellFormed, NO_CONTROLS, plainText } from './plain-text.ts';
 
 const word = z
   .string()
@@ -24,6 +24,44 @@ const dependencySpec = z
   })
   .meta({ id: 'DependencySpec' });
 
+const EXAMPLE = {
+  schemaVersion: 1,
+  module: 'train.py',
+  scriptPath: 'train.py',
+  command: ['python', 'train.py'],
+  scriptArgs: ['--epochs', '3'],
+  config: '{"learning_rate": [0.01, 0.001]}',
+  configLayer: null,
+  group: 'lr-sweep',
+  name: 'first try',
+  labels: { team: 'vision' },
+  mode: 'cpu',
+  hardware: { gpu: null, tpu: null, machineType: null, region: null },
+  projectId: null,
+  platform: null,
+  image: null,
+  codeLayers: ['5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef'],
+  dependencies: {
+    base: null,
+    apt: [],
+    python: null,
+    extras: [],
+    layer: null,
+    requirements: null,
+  },
+  source: { path: '~/proj', extraDirs: [] },
+};
+
+const labelKey = plainText.max(200);
+
+// What the two `refine`s of a submission refuse, for the description.
+const REFUSED = {
+  anyOf: [
+    { properties: { config: { type: 'string' }, configLayer: { type: 'string' } } },
+    { properties: { image: { type: 'null' }, codeLayers: { maxItems: 0 } } },
+  ],
+};
+
 /** `POST /v1/submissions` and `/v1/plans`: one request to run experiments. */
 export const submissionSpec = z
   .strictObject({
@@ -34,18 +72,22 @@ export const submissionSpec = z
     command: z.array(word.min(1)).min(1).max(10),
     scriptArgs: z.array(word).max(LIMITS.scriptArgs),
     /** The experiment config as text, exactly as written; null: one experiment without flags. */
-    config: z.string().nullable(),
+    config: z.string().meta({ maxLength: LIMITS.inlineConfigBytes }).nullable(),
     /** A config over the inline limit: the layer that holds it as `config.json`. */
     configLayer: sha256Hex.nullable(),
     /** Group name, or OWNER/NAME for a colleague's. */
     group: groupName,
     name: plainText.min(1).max(LIMITS.nameLength).nullable(),
     labels: z
-      .record(plainText.max(200), plainText.max(1_000))
+      .record(labelKey, plainText.max(1_000))
       .refine(
         (labels) => Object.keys(labels).length <= LIMITS.labels,
         `at most ${LIMITS.labels} labels`,
-      ),
+      )
+      .meta({
+        maxProperties: LIMITS.labels,
+        propertyNames: { maxLength: labelKey.maxLength, pattern: NO_CONTROLS.source },
+      }),
     mode: z.enum(['cpu', 'gpu']),
     hardware: z.strictObject({
       gpu: plainText.max(50).nullable(),
@@ -66,7 +108,15 @@ export const submissionSpec = z
       extraDirs: z.array(plainText.max(1_000)).max(LIMITS.codeLayers),
     }),
   })
-  .meta({ id: 'SubmissionSpec' });
+  .refine(({ config, configLayer }) => config === null || configLayer === null, {
+    path: ['configLayer'],
+    message: 'must be null when config is given',
+  })
+  .refine(({ image, codeLayers }) => image !== null || codeLayers.length > 0, {
+    path: ['codeLayers'],
+    message: 'must not be empty without an image: there is no code to run',
+  })
+  .meta({ id: 'SubmissionSpec', not: REFUSED, example: EXAMPLE });
 
 /** A submission as sent. */
 export type SubmissionSpec = z.infer<typeof submissionSpec>;
@@ -80,7 +130,7 @@ export const submissionView = z
     platform: z.enum(PLATFORM_KINDS),
     lane: z.string(),
     /** Experiments of the config; `created` of them are jobs by now. */
-    jobs: z.number(),
+    jobs: count,
     expanded: z.boolean(),
     image: z.object({
       state: z.enum(['waiting', 'ready', 'failed']),
@@ -100,7 +150,7 @@ export type SubmissionView = z.infer<typeof submissionView>;
 /** `POST /v1/plans`: everything a submission would do, without doing it. */
 export const planView = z
   .object({
-    jobs: z.number(),
+    jobs: count,
     group: z.object({ name: z.string(), exists: z.boolean() }),
     platform: z.enum(PLATFORM_KINDS),
     lane: z.string(),
@@ -113,7 +163,7 @@ export const planView = z
     /** First jobs: index and the whole command line, quoted for a shell. */
     samples: z.array(
       z.object({
-        index: z.number(),
+        index: count,
         command: z.string(),
         labels: z.record(z.string(), z.string()),
       }),

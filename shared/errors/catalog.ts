@@ -24,8 +24,8 @@ export const EXIT = {
  */
 export const ERROR_CATALOG = {
   USAGE: { status: 400, exit: EXIT.usage, retryable: false },
-  CONFIG_SYNTAX: { status: 400, exit: EXIT.usage, retryable: false },
-  CONFIG_INVALID: { status: 400, exit: EXIT.usage, retryable: false },
+  CONFIG_SYNTAX: { status: 422, exit: EXIT.usage, retryable: false },
+  CONFIG_INVALID: { status: 422, exit: EXIT.usage, retryable: false },
   CONFIG_TOO_LARGE: { status: 413, exit: EXIT.usage, retryable: false },
   MODULE_NOT_FOUND: { status: 400, exit: EXIT.usage, retryable: false },
   PACK_REFUSED: { status: 400, exit: EXIT.usage, retryable: false },
@@ -39,7 +39,7 @@ export const ERROR_CATALOG = {
   LAYER_MISSING: { status: 409, exit: EXIT.usage, retryable: true },
   LAYER_INVALID: { status: 422, exit: EXIT.usage, retryable: false },
   UPLOAD_CONFLICT: { status: 409, exit: EXIT.unavailable, retryable: true },
-  CURSOR_INVALID: { status: 400, exit: EXIT.usage, retryable: false },
+  CURSOR_INVALID: { status: 422, exit: EXIT.usage, retryable: false },
   GROUP_NOT_FOUND: { status: 404, exit: EXIT.notFound, retryable: false },
   JOB_NOT_FOUND: { status: 404, exit: EXIT.notFound, retryable: false },
   SUBMISSION_NOT_FOUND: { status: 404, exit: EXIT.notFound, retryable: false },
@@ -51,6 +51,7 @@ export const ERROR_CATALOG = {
   FORBIDDEN: { status: 403, exit: EXIT.auth, retryable: false },
   BUILD_FAILED: { status: 422, exit: EXIT.build, retryable: false },
   PYTHON_MISSING: { status: 503, exit: EXIT.build, retryable: false },
+  DOCKER_UNUSABLE: { status: 503, exit: EXIT.build, retryable: false },
   NO_SERVICE: { status: 503, exit: EXIT.unavailable, retryable: true },
   SERVICE_LOCKED: { status: 409, exit: EXIT.unavailable, retryable: false },
   SERVE_REFUSED: { status: 400, exit: EXIT.usage, retryable: false },

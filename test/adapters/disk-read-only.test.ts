@@ -4,6 +4,7 @@ import { describe, type TestContext, test } from 'vitest';
 import { runServe } from '../../functions/embedded.ts';
 import { errorBody } from '../../shared/api/error.ts';
 import { caliban, startOneMachine } from '../doubles/one-machine.ts';
+import { serveOptions } from '../doubles/serve-options.ts';
 import { aFile, aLayer, aTar } from '../doubles/tar-builder.ts';
 import { aFailingDisk, canBreakDisks } from '../fixtures/small-disk.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
@@ -88,9 +89,8 @@ describe('a directory that this user may not write', () => {
 
 async function serve(dataDir: string) {
   const end = new AbortController();
-  const { signal } = end;
-  const at = { host: '127.0.0.1', port: 0, platform: null, slots: 1, idleMinutes: null };
-  const running = await runServe({ dataDir, ...at, token: 'token-of-a-test-0123456789', signal });
+  const token = 'token-of-a-test-0123456789';
+  const running = await runServe(serveOptions({ dataDir, slots: 1, token, signal: end.signal }));
   const stop = async () => {
     end.abort();
     await running.closed;
@@ -110,9 +110,10 @@ async function expectReadOnly(t: TestContext, answer: Response, dataDir: string)
 function endSupervisors(dataDir: string): void {
   const attempts = join(dataDir, 'process', 'attempts');
   const files = readdirSync(attempts, { recursive: true, encoding: 'utf8' });
-  const running = files.filter(
-    (path) => path.endsWith('/started') && !files.includes(path.replace(/started$/, 'exit.json')),
-  );
+  const isBlank = (path: string) => readFileSync(join(attempts, path), 'utf8').trim() === '';
+  const running = files
+    .filter((path) => path.endsWith('/exit.json') && isBlank(path))
+    .map((path) => path.replace(/exit\.json$/, 'started'));
   for (const path of running) {
     process.kill(-Number(readFileSync(join(attempts, path), 'utf8').split('\n')[0]), 'SIGKILL');
   }

@@ -1,18 +1,21 @@
 import { once } from 'node:events';
 import { readFile, stat } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'vitest';
 import * as z from 'zod';
 import { acquireServeLock } from '../../functions/adapters/local/sqlite/serve-lock.ts';
 import { openSqliteStore } from '../../functions/adapters/local/sqlite/sqlite-store.ts';
+import { groupIdOf } from '../../functions/core/ids.ts';
 import { openOffline } from '../../functions/embedded/offline.ts';
 import { type RunningServe, runServe, type ServeOptions } from '../../functions/embedded.ts';
 import { put } from '../../functions/ports/store.ts';
 import { jobView } from '../../shared/api/jobs.ts';
 import type { SubmissionSpec } from '../../shared/api/submissions.ts';
 import { aSpec } from '../doubles/a-spec.ts';
-import { aJob, aLane } from '../doubles/builders.ts';
+import { aJob, aLane, aSubmission } from '../doubles/builders.ts';
+import { serveOptions } from '../doubles/serve-options.ts';
 import { aFile, aLayer, aTar } from '../doubles/tar-builder.ts';
 import { systemClock } from '../fixtures/system-clock.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
@@ -66,7 +69,8 @@ describe('what is told', () => {
     t.expect(await readFile(first.tokenFile, 'utf8')).toBe(`${first.newToken}\n`);
     const { address, instance, tokenFile } = first;
     const told: unknown = JSON.parse(await readFile(join(dataDir, 'serve.json'), 'utf8'));
-    t.expect(told).toEqual({ schemaVersion: 1, instance, address, tokenFile, pid: process.pid });
+    const { pid } = process;
+    t.expect(told).toEqual({ schemaVersion: 1, instance, address, note: null, tokenFile, pid });
     for (const name of ['token', 'serve.json']) {
       t.expect((await stat(join(dataDir, name))).mode & 0o777).toBe(0o600);
     }
@@ -85,6 +89,33 @@ describe('a start', () => {
     const { address } = await serve(t, dataDir);
     await submit(address, 'true');
     await t.expect.poll(() => states(address), { timeout: 5_000 }).toEqual(['SUCCEEDED']);
+  });
+
+  test('looks at once into what an earlier life had claimed', async (t) => {
+    const dataDir = aDataDir(t);
+    const group = { groupId: groupIdOf(userInfo().username, 'sweep'), owner: userInfo().username };
+    const claim = { epoch: 1, holder: 'gone', claimedAt: 0, createBy: 0, outcomeUnknown: false };
+    const job = aJob({
+      ...group,
+      platform: 'process',
+      state: 'SUBMITTING',
+      active: true,
+      claim,
+      claimUntil: Date.now() + 86_400_000,
+    });
+    const run = { kind: 'workspace', venvKey: null, layers: [] } as const;
+    const submission = aSubmission({ ...group, platform: 'process', run, command: ['true'] });
+    const store = await openSqliteStore({ path: join(dataDir, 'service.db'), clock: systemClock });
+    await store.commit([
+      put({ collection: 'lanes', id: LANE }, aLane({ id: LANE, platform: 'process' })),
+      put({ collection: 'submissions', id: submission.id }, { ...submission, openLane: LANE }),
+      put({ collection: 'jobs', id: job.id }, { ...job, lane: LANE }),
+    ]);
+    store.close();
+    const { address } = await serve(t, dataDir);
+    const state = async () =>
+      jobView.parse(await (await send(address, `/v1/jobs/${job.id}`)).json());
+    await t.expect.poll(state, { timeout: 20_000 }).toMatchObject({ state: 'SUCCEEDED' });
   });
 });
 
@@ -191,17 +222,9 @@ async function serve(
   changes: Partial<ServeOptions> = {},
 ): Promise<Served> {
   const end = new AbortController();
-  const running = await runServe({
-    dataDir,
-    host: '127.0.0.1',
-    port: 0,
-    platform: null,
-    slots: 2,
-    idleMinutes: null,
-    token: TOKEN,
-    signal: end.signal,
-    ...changes,
-  });
+  const running = await runServe(
+    serveOptions({ dataDir, token: TOKEN, signal: end.signal, ...changes }),
+  );
   const stop = async () => {
     end.abort();
     await running.closed;

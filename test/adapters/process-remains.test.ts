@@ -37,7 +37,7 @@ describe('the copy of the code of an ended attempt', () => {
     for (let i = 0; i < 20; i++) await submit(platform, `small${i}`, 'cat main.py > seen.txt');
     for (let i = 0; i < 20; i++) {
       expect(await terminal({ ...waiter, platform }, `small${i}`)).toMatchObject({ exitCode: 0 });
-      expect(await remains(dir, `small${i}`)).toEqual(['seen.txt']);
+      expect(await remains({ dir, platform }, `small${i}`)).toEqual(['seen.txt']);
     }
     expect(await bytesBelow(join(dir, 'attempts'))).toBeLessThan(20 * 100_000);
   });
@@ -56,7 +56,7 @@ describe('the copy of the code of an ended attempt', () => {
     ];
     await submit(platform, 'changes', script.join(' && '));
     expect(await terminal({ ...waiter, platform }, 'changes')).toMatchObject({ exitCode: 0 });
-    expect(await remains(dir, 'changes')).toEqual([
+    expect(await remains({ dir, platform }, 'changes')).toEqual([
       'link',
       'main.py',
       'notes',
@@ -80,7 +80,7 @@ describe('the copy of the code of an ended attempt', () => {
     const script = 'mkdir ro && echo 1 > ro/kept && chmod 400 ro/kept && chmod 500 ro pkg';
     await submit(platform, 'closed', script);
     await terminal({ ...waiter, platform }, 'closed');
-    expect(await remains(dir, 'closed')).toEqual(['ro', 'ro/kept']);
+    expect(await remains({ dir, platform }, 'closed')).toEqual(['ro', 'ro/kept']);
     const work = workOf(dir, await bucketOf(dir, 'closed'), 'closed');
     expect((await lstat(join(work, 'ro'))).mode & 0o777).toBe(0o500);
     await chmod(join(work, 'ro'), 0o700);
@@ -95,7 +95,7 @@ describe('the copy of the code of an ended attempt', () => {
     await utimes(join(outside, 'copied'), copiedAt, copiedAt);
     await submit(platform, 'linked', `ln -s '${outside}' away && rm -r pkg && ln -s away pkg`);
     await terminal({ ...waiter, platform }, 'linked');
-    expect(await remains(dir, 'linked')).toEqual(['away', 'pkg']);
+    expect(await remains({ dir, platform }, 'linked')).toEqual(['away', 'pkg']);
     expect((await readdir(outside)).toSorted()).toEqual(['copied', 'empty']);
   });
 
@@ -109,7 +109,7 @@ describe('the copy of the code of an ended attempt', () => {
     for (const ref of refs) await platform.cancel(ref);
     for (let i = 0; i < 6; i++) {
       await terminal({ ...waiter, platform }, `stop${i}`);
-      expect(await remains(dir, `stop${i}`)).toEqual([]);
+      expect(await remains({ dir, platform }, `stop${i}`)).toEqual([]);
     }
   });
 
@@ -130,7 +130,7 @@ describe('the copy of the code of an ended attempt', () => {
     await rm(join(dir, 'workspaces'), { recursive: true }); // as after a restart of the machine
     const again = await reopened(dir, onTestFinished);
     await terminal({ ...waiter, platform: again }, 'away');
-    expect(await remains(dir, 'away')).toEqual(['pid']);
+    expect(await remains({ dir, platform: again }, 'away')).toEqual(['pid']);
   });
 
   test('is removed in the end wherever the service was closed', async ({
@@ -146,7 +146,7 @@ describe('the copy of the code of an ended attempt', () => {
       await current.close();
       current = await reopened(dir, onTestFinished);
     }
-    for (const id of ids) expect(await remains(dir, id)).toEqual(['kept']);
+    for (const id of ids) expect(await remains({ dir, platform: current }, id)).toEqual(['kept']);
   });
 });
 
@@ -228,17 +228,16 @@ async function submit(platform: Platform, jobId: string, script: string): Promis
   return ref;
 }
 
-/** What is below `work` (if anything) once the big file, which no script touches, is gone. */
-async function remains(dir: string, jobId: string): Promise<readonly string[]> {
-  const work = workOf(dir, await bucketOf(dir, jobId), jobId);
-  let before: string | undefined;
-  return eventually(waiter, async () => {
-    const names = await namesBelow(work);
-    const seen = names.join('\n');
-    const isQuiet = seen === before && !names.includes('big.bin');
-    before = seen;
-    return isQuiet ? names : undefined;
+/** What is below `work` (if anything) once the platform is done with it: then it forgets the attempt. */
+async function remains(
+  { dir, platform }: { readonly dir: string; readonly platform: Platform },
+  jobId: string,
+): Promise<readonly string[]> {
+  await eventually(waiter, async () => {
+    await platform.list('lane-a', systemClock.now() + 10 * DAY_MS, null);
+    return (await readdir(join(dir, 'live'))).includes(`${jobId}.1`) ? undefined : true;
   });
+  return namesBelow(workOf(dir, await bucketOf(dir, jobId), jobId));
 }
 
 // With types: only so are links not followed.

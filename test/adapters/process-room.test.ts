@@ -2,12 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, test } from 'vitest';
 import { PlatformRefusal } from '../../functions/ports/platform.ts';
 import { aJob, terminal } from '../contract/platform.ts';
+import { SILENT_LOG } from '../doubles/logs.ts';
 import { openTestPlatform, processHarness, shellProgram } from '../fixtures/process-platform.ts';
 import { aSmallDisk, canMountDisks } from '../fixtures/small-disk.ts';
 import { systemClock } from '../fixtures/system-clock.ts';
 
 const LAYER = 'a'.repeat(64);
-const SILENT = { info: () => undefined, warn: () => undefined, error: console.error };
 
 describe('a job whose code finds no room', () => {
   test('waits and starts once there is some, however often it was tried', async ({
@@ -17,7 +17,7 @@ describe('a job whose code finds no room', () => {
     let tries = 0;
     const warned: string[] = [];
     const harness = await processHarness({
-      log: { ...SILENT, warn: (_, message) => void warned.push(message) },
+      log: { ...SILENT_LOG, warn: (_, message) => void warned.push(message) },
       openLayer: async () => {
         tries += 1;
         if (tries < 3) throw full(tries === 1 ? 'ENOSPC' : 'EROFS');
@@ -42,7 +42,7 @@ describe('a job whose code finds no room', () => {
 
   test('can be stopped while it waits', async ({ expect, onTestFinished }) => {
     const harness = await processHarness({
-      log: SILENT,
+      log: SILENT_LOG,
       openLayer: () => Promise.reject(full('ENOSPC')),
     });
     onTestFinished(() => harness.close());

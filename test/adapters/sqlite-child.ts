@@ -59,6 +59,38 @@ async function commitForever(store: SqliteStore): Promise<never> {
   }
 }
 
+/** Commits a hundred documents so many times, one commit after the other. */
+async function fill(store: SqliteStore, count: number): Promise<string> {
+  for (let done = 0; done < count; done++) {
+    await store.commit(
+      Array.from({ length: 100 }, (_, i) =>
+        put({ collection: 'jobs', id: `f${done}-${i}` }, aDocument('jobs')),
+      ),
+    );
+  }
+  return String(await store.count('recentJobs', {}));
+}
+
+/** Six at once: each commits the same number to ten documents of its own, again and again, saying `WHO NUMBER` once it is durable. */
+async function commitTogether(store: SqliteStore): Promise<void> {
+  const six = ['a', 'b', 'c', 'd', 'e', 'f'];
+  await Promise.all(
+    six.map(async (who) => {
+      for (let index = 1; ; index++) {
+        await store.commit(
+          Array.from({ length: 10 }, (_, i) =>
+            put(
+              { collection: 'jobs', id: `${who}${i}` },
+              aDocument('jobs', { index, groupId: who }),
+            ),
+          ),
+        );
+        process.stdout.write(`${who} ${index}\n`);
+      }
+    }),
+  );
+}
+
 async function wins(store: SqliteStore, writes: readonly Write[]): Promise<boolean> {
   try {
     await store.commit(writes);
@@ -83,7 +115,9 @@ if (task === 'lock') {
   });
   if (task === 'increment') process.stdout.write(await increment(store, Number(detail)));
   else if (task === 'claim') process.stdout.write(await claim(store));
+  else if (task === 'fill') process.stdout.write(await fill(store, Number(count)));
   else if (task === 'commit-forever') await commitForever(store);
+  else if (task === 'commit-together') await commitTogether(store);
   else if (task === 'open') process.stdout.write('opened\n');
   store.close();
 }

@@ -1,10 +1,12 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { describe, type TestContext, test } from 'vitest';
 import {
   openSqliteStore,
   type SqliteStore,
 } from '../../functions/adapters/local/sqlite/sqlite-store.ts';
+import type { Clock } from '../../functions/ports/runtime.ts';
 import { type Key, put } from '../../functions/ports/store.ts';
 import { aDocument } from '../contract/store-documents.ts';
 import { createTestClock } from '../contract/test-clock.ts';
@@ -39,6 +41,11 @@ describe('several processes on one database', () => {
     t.expect(lane?.value.epoch).toBe(1200);
   });
 
+  test('a process that has nothing else to do waits for its commits, also while the log is copied', async (t) => {
+    const path = join(aDirectory(t), 'service.db');
+    t.expect(await runChild('fill', path, '50')).toBe('5000');
+  });
+
   test('claim each message once', async (t) => {
     const path = join(aDirectory(t), 'service.db');
     const store = await opened(t, { path });
@@ -70,6 +77,27 @@ describe('several processes on one database', () => {
     }
   });
 
+  test('of commits that share an fsync a kill leaves whole ones too, and all they said were durable', async (t) => {
+    const path = join(aDirectory(t), 'service.db');
+    for (let round = 0; round < 3; round++) {
+      const child = startChild('commit-together', path);
+      const said: string[] = [];
+      for (let i = 0; i < 30 + 17 * round; i++) said.push(await child.line());
+      said.push(...(await child.kill()));
+      const store = await openSqliteStore({ path, clock });
+      for (const who of ['a', 'b', 'c', 'd', 'e', 'f']) {
+        const { items } = await store.list('jobsOfGroup', { groupId: who }, { limit: 500 });
+        const durable = said.filter((line) => line.startsWith(who)).map((line) => line.slice(2));
+        t.expect(items).toHaveLength(10);
+        t.expect(new Set(items.map(({ value }) => value.index)).size).toBe(1);
+        t.expect(new Set(items.map(({ changedAt }) => changedAt)).size).toBe(1);
+        t.expect(items[0]?.value.index).toBeGreaterThanOrEqual(Math.max(0, ...durable.map(Number)));
+      }
+      store.close();
+      change(path, 'DELETE FROM "jobs"; DELETE FROM "jobs_facets"');
+    }
+  });
+
   test('a full disk ends a commit with a clear error and leaves whole ones', async (t) => {
     const path = join(aDirectory(t), 'service.db');
     const { stdout, stderr } = await runChildOnSmallDisk(500, 'commit-forever', path);
@@ -85,7 +113,6 @@ describe('several processes on one database', () => {
   test('a commit waits for the turn of another connection, and gives up in the end', async (t) => {
     const path = join(aDirectory(t), 'service.db');
     const store = await opened(t, { path });
-    const { DatabaseSync } = await import('node:sqlite');
     const other = new DatabaseSync(path);
     t.onTestFinished(() => other.close());
     other.exec('BEGIN IMMEDIATE');
@@ -99,6 +126,70 @@ describe('several processes on one database', () => {
     t.expect(await store.count('recentJobs', {})).toBe(1);
   });
 });
+
+describe('while another process keeps the write lock', () => {
+  const write = () => put({ collection: 'jobs', id: 'j1' }, aDocument('jobs'));
+  const busy = { code: 'STORE_BUSY' };
+
+  test('many commits ask as often as one, and give up together', async (t) => {
+    const { store, pauses } = await lockedStore(t);
+    const commits = await Promise.allSettled(
+      Array.from({ length: 20 }, () => store.commit([write()])),
+    );
+    for (const commit of commits)
+      t.expect(commit).toMatchObject({ status: 'rejected', reason: busy });
+    // One waits 10 s in pauses of at least 26 ms.
+    t.expect(pauses()).toBeLessThan(10_000 / 26 + 1);
+  });
+
+  test('those that stand behind another have their turn after it', async (t) => {
+    const { store, release } = await lockedStore(t);
+    const commits = ['j1', 'j2', 'j3'].map((id) =>
+      store.commit([put({ collection: 'jobs', id }, aDocument('jobs'), 'absent')]),
+    );
+    release();
+    await Promise.all(commits);
+    t.expect(await store.count('recentJobs', {})).toBe(3);
+  });
+
+  test('a commit that is given up at once waits for nobody, and reads go on', async (t) => {
+    const { store, pauses, release } = await lockedStore(t);
+    await t.expect(store.commit([write()], 'now-or-never')).rejects.toMatchObject(busy);
+    t.expect(pauses()).toBe(0);
+    const waiting = store.commit([write()]);
+    await t.expect(store.commit([write()], 'now-or-never')).rejects.toMatchObject(busy);
+    t.expect(await store.count('recentJobs', {})).toBe(0);
+    release();
+    await waiting;
+    await store.commit([write()], 'now-or-never');
+    t.expect(await store.count('recentJobs', {})).toBe(1);
+  });
+});
+
+/** Changes a database behind the store's back. */
+function change(path: string, sql: string): void {
+  const db = new DatabaseSync(path);
+  db.exec(sql);
+  db.close();
+}
+
+async function lockedStore(t: Pick<TestContext, 'onTestFinished'>) {
+  const path = join(aDirectory(t), 'service.db');
+  let pauses = 0;
+  const counting: Clock = {
+    now: () => clock.now(),
+    sleep: (ms, signal) => {
+      pauses += 1;
+      return clock.sleep(ms, signal);
+    },
+  };
+  const store = await openSqliteStore({ path, clock: counting });
+  t.onTestFinished(() => store.close());
+  const other = new DatabaseSync(path);
+  t.onTestFinished(() => other.close());
+  other.exec('BEGIN IMMEDIATE');
+  return { store, pauses: () => pauses, release: () => other.exec('ROLLBACK') };
+}
 
 describe('a store opened to read', () => {
   const key: Key<'jobs'> = { collection: 'jobs', id: 'j1' };

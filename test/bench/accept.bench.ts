@@ -1,5 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openSqliteStore } from '../../functions/adapters/local/sqlite/sqlite-store.ts';
 import { createWakeQueue } from '../../functions/adapters/local/wake-queue.ts';
@@ -7,16 +6,19 @@ import { createMemoryLayerStore } from '../../functions/adapters/memory/memory-l
 import { accept } from '../../functions/core/accept.ts';
 import { createConfigCache } from '../../functions/core/config-cache.ts';
 import type { CoreDeps } from '../../functions/core/deps.ts';
+import { createMeters } from '../../functions/core/meters.ts';
 import { DEFAULT_TIMING } from '../../functions/core/timing.ts';
 import { systemClock, systemRandom } from '../../functions/embedded/runtime.ts';
 import type { SubmissionSpec } from '../../shared/api/submissions.ts';
 import { aSpec } from '../doubles/a-spec.ts';
-import { compare, report } from './measure.ts';
+import { SILENT_LOG } from '../doubles/logs.ts';
+import { benchFolder } from './bench-service.ts';
+import { compare, ms, report } from './measure.ts';
 
 // How the time to accept grows with the number of experiments, the config's size being equal: it must not. On a real database
 // (SQLite, synchronous=FULL); the baseline is the config of 10 experiments in the same rounds.
 const CONFIG_BYTES = 4_096;
-const dir = await mkdtemp(join(tmpdir(), 'caliban-bench-'));
+const dir = await benchFolder();
 const store = await openSqliteStore({ path: join(dir, 'service.db'), clock: systemClock });
 const layer = 'a'.repeat(64);
 const layers = createMemoryLayerStore({
@@ -40,7 +42,8 @@ const deps: CoreDeps = {
   defaultPlatform: 'process',
   clock: systemClock,
   random: systemRandom,
-  log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+  log: SILENT_LOG,
+  meters: createMeters(),
   timing: DEFAULT_TIMING,
   chunkSize: 200,
   configs: createConfigCache(),
@@ -71,12 +74,14 @@ const acceptOf = (keys: number) => {
 };
 const times = await compare(60, { 10: acceptOf(1), 1000: acceptOf(3), 100000: acceptOf(5) });
 const ten = times['10'] ?? 1;
-for (const count of ['1000', '100000']) {
-  report(
-    `accept of ${count} experiments`,
-    (times[count] ?? 0) / ten,
-    `${(times[count] ?? 0).toFixed(2)} ms against ${ten.toFixed(2)} ms for 10, configs of ${CONFIG_BYTES} bytes`,
-  );
+for (const count of [1_000, 100_000]) {
+  const took = times[count] ?? 0;
+  report({
+    what: `accepting ${count.toLocaleString('en')} experiments (\`accept\`)`,
+    ratio: took / ten,
+    measured: ms(took),
+    baseline: `10 experiments with a config of the same ${CONFIG_BYTES.toLocaleString('en')} bytes: ${ms(ten)}`,
+  });
 }
 store.close();
 await rm(dir, { recursive: true });

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { compare, report } from './measure.ts';
+import { compare, ms, report } from './measure.ts';
 
 // How much later than a bare Node the CLI answers; the baseline is `node -e 0` in the same rounds.
 const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
@@ -17,11 +17,13 @@ const times = await compare(15, {
   version: start(main, 'version'),
 });
 const bare = times['bare'] ?? 0;
-for (const name of ['help', 'cloudHelp', 'version']) {
-  const ms = times[name] ?? 0;
-  report(
-    `CLI start, ${name}`,
-    ms / bare,
-    `${ms.toFixed(0)} ms against ${bare.toFixed(0)} ms for node -e 0: + ${(ms - bare).toFixed(0)} ms`,
-  );
+const NAMES = { help: '--help', cloudHelp: 'cloud --help', version: 'version' };
+for (const [name, command] of Object.entries(NAMES)) {
+  const took = times[name] ?? 0;
+  report({
+    what: `CLI start, \`${command}\` (\`cli-start\`)`,
+    ratio: took / bare,
+    measured: `${ms(took)}, ${ms(took - bare)} more`,
+    baseline: `\`node -e 0\`: ${ms(bare)}`,
+  });
 }

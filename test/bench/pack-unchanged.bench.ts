@@ -1,31 +1,16 @@
-import {
-  type Dirent,
-  lstatSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { lstat, readdir } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { type Dirent, lstatSync, readdirSync } from 'node:fs';
+import { lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createPacker } from '../../cli/pack/packer.ts';
-import { compare, report } from './measure.ts';
+import { benchFolder } from './bench-service.ts';
+import { compare, ms, report } from './measure.ts';
+import { sizes } from './sizes.ts';
+import { makeSourceTree } from './source-tree.ts';
 
-// Packing an unchanged tree of 5,000 files again, against a bare recursive lstat of it, at once and one call after another.
-const FOLDERS = 100;
-const FILES_IN_EACH = 50;
-
-const folder = mkdtempSync(join(tmpdir(), 'caliban-bench-'));
+// Packing an unchanged tree again, against a bare recursive lstat of it, one call after another and all at once.
+const { files, count } = sizes({ files: 20_000, count: 9 });
+const folder = await benchFolder();
 const contextDir = join(folder, 'context');
-for (let index = 0; index < FOLDERS; index++) {
-  const below = join(contextDir, 'trainer', `part${index % 10}`, `folder${index}`);
-  mkdirSync(below, { recursive: true });
-  for (let file = 0; file < FILES_IN_EACH; file++)
-    writeFileSync(join(below, `module_${file}.py`), `value = ${index * file}\n`.repeat(100));
-}
-writeFileSync(join(contextDir, 'trainer', 'train.py'), 'print(1)\n');
 
 function bareSync(path: string): void {
   for (const entry of readdirSync(path, { withFileTypes: true })) {
@@ -62,22 +47,27 @@ async function pack(cacheDir: string): Promise<string> {
 }
 
 try {
+  makeSourceTree(contextDir, { files, bytes: files * 1_000 });
   const cacheDir = join(folder, 'cache');
   const first = await pack(cacheDir);
   if (readdirSync(cacheDir).length !== 1) throw new Error('nothing was remembered');
   if ((await pack(cacheDir)) !== first) throw new Error('the two packs differ');
   let fresh = 0;
-  const times = await compare(9, {
+  const times = await compare(count, {
     again: () => pack(cacheDir),
     whole: () => pack(join(folder, `cache${fresh++}`)),
     bareSync: () => bareSync(contextDir),
     bareParallel: () => bareParallel(contextDir),
   });
   const { again = 0, whole = 0, bareSync: sync = 1, bareParallel: parallel = 1 } = times;
-  const ms = `${again.toFixed(0)} ms, ${whole.toFixed(0)} ms when read`;
-  report('5,000 unchanged files packed again', again / parallel, `${ms}; against parallel lstat`);
-  report('5,000 unchanged files packed again', again / sync, `${ms}; against synchronous lstat`);
+  const what = `packing an unchanged tree of ${files.toLocaleString('en')} files again (\`pack-unchanged\`)`;
+  const measured = `${ms(again)}; ${ms(whole)} when its files are read`;
+  const target = '≤ 2';
+  const baseline = `a bare recursive \`lstat\` of it, synchronous: ${ms(sync)}`;
+  report({ what, ratio: again / sync, target, measured, baseline });
+  const other = `the same, asynchronous and in parallel: ${ms(parallel)}`;
+  report({ what, ratio: again / parallel, target, measured, baseline: other });
 } finally {
   await packer.dispose();
-  rmSync(folder, { recursive: true });
+  await rm(folder, { recursive: true });
 }

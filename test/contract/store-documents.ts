@@ -149,6 +149,7 @@ export const SAMPLES: Documents = {
   outbox: {
     schemaVersion: 1,
     message: { kind: 'drain', lane: 'process' },
+    kind: 'drain',
     notBefore: 1_700_000_000_000,
     attempts: 0,
     parked: false,

@@ -14,6 +14,7 @@ import { type ApiOptions, createApi } from '../../functions/api/create-api.ts';
 import { consume } from '../../functions/consumers/consume.ts';
 import { createConfigCache } from '../../functions/core/config-cache.ts';
 import type { CoreDeps } from '../../functions/core/deps.ts';
+import { createMeters } from '../../functions/core/meters.ts';
 import { syncLane } from '../../functions/core/sync.ts';
 import { tick } from '../../functions/core/tick.ts';
 import { DEFAULT_TIMING } from '../../functions/core/timing.ts';
@@ -24,6 +25,7 @@ import {
   submissionView,
 } from '../../shared/api/submissions.ts';
 import { aSpec, CODE_LAYER } from './a-spec.ts';
+import { type LoggedLine, logTo } from './logs.ts';
 import { createManualClock, type ManualClock } from './manual-clock.ts';
 import { createScriptedBuilder, type ScriptedBuilder } from './scripted-builder.ts';
 
@@ -35,7 +37,7 @@ export interface ApiBench {
   readonly layers: MemoryLayerStore;
   readonly builder: ScriptedBuilder;
   /** Lines of the service's log, newest last. */
-  readonly logged: { readonly level: string; readonly fields: Record<string, unknown> }[];
+  readonly logged: LoggedLine[];
   /** Sends a request as ada, or as another of the principals; `token: null` sends none. */
   send(path: string, init?: SendInit): Promise<Response>;
   /** Handles messages until none is left, and compares the lane with its platform. */
@@ -174,9 +176,6 @@ function benchDeps(parts: {
     ...(options.output === undefined ? {} : { output: options.output }),
   });
   let ids = 0;
-  const log = (level: string) => (fields: Readonly<Record<string, unknown>>) => {
-    logged.push({ level, fields });
-  };
   return {
     store: createMemoryStore({ clock }),
     queue,
@@ -186,7 +185,8 @@ function benchDeps(parts: {
     defaultPlatform: 'process',
     clock,
     random: { next: () => 0.5, id: () => (++ids).toString(16).padStart(20, '0') },
-    log: { info: log('info'), warn: log('warn'), error: log('error') },
+    log: logTo((line) => logged.push(line)),
+    meters: createMeters(),
     timing: DEFAULT_TIMING,
     chunkSize: 200,
     configs: createConfigCache(),

@@ -9,6 +9,7 @@ import {
 import { createMemoryStore } from '../../functions/adapters/memory/memory-store.ts';
 import { createConfigCache } from '../../functions/core/config-cache.ts';
 import type { CoreDeps } from '../../functions/core/deps.ts';
+import { createMeters } from '../../functions/core/meters.ts';
 import { DEFAULT_TIMING } from '../../functions/core/timing.ts';
 import type { Principal } from '../../functions/ports/authenticator.ts';
 import {
@@ -23,6 +24,7 @@ import type { Write } from '../../functions/ports/store.ts';
 import { LIMITS } from '../../shared/api/limits.ts';
 import { isActive, isTerminal } from '../../shared/jobs/job-state.ts';
 import { aSpec, CODE_LAYER } from './a-spec.ts';
+import { type LoggedLine, logTo } from './logs.ts';
 import { createManualClock, type ManualClock } from './manual-clock.ts';
 import { createScriptedBuilder, type ScriptedBuilder } from './scripted-builder.ts';
 import { createScriptedPlatform, type ScriptedPlatform } from './scripted-platform.ts';
@@ -45,6 +47,8 @@ export interface TestDeps extends CoreDeps {
   readonly commits: (readonly Write[])[];
   /** Messages of warnings and errors. */
   readonly logged: string[];
+  /** Every line of the log. */
+  readonly lines: LoggedLine[];
 }
 
 /** Memory adapters, a clock that stands still, a scripted platform, one lane. Waits of a drainer's slice move the clock. */
@@ -54,6 +58,7 @@ export function coreDeps(
   const clock = createManualClock(START);
   const commits: (readonly Write[])[] = [];
   const logged: string[] = [];
+  const lines: LoggedLine[] = [];
   const layers = createMemoryLayerStore({
     limits: {
       maxBlobBytes: LIMITS.layerBlobBytes,
@@ -75,17 +80,18 @@ export function coreDeps(
     defaultPlatform: platform.kind,
     clock,
     random: seededRandom(),
-    log: {
-      info: () => undefined,
-      warn: (_, message) => logged.push(message),
-      error: (_, message) => logged.push(message),
-    },
+    log: logTo((line) => {
+      lines.push(line);
+      if (line.level === 'warn' || line.level === 'error') logged.push(line.message);
+    }),
+    meters: createMeters(),
     timing: DEFAULT_TIMING,
     chunkSize: changes.chunkSize ?? 10,
     configs: createConfigCache(),
     waitOnLane: (_, ms) => clock.advance(ms),
     commits,
     logged,
+    lines,
   };
 }
 

@@ -16,7 +16,10 @@ async function runServe({ dataDir, signal, token }: ServeOptions): Promise<Runni
   if (process.env['FAKE_SERVE'] === 'broken') throw new AppError('SERVE_REFUSED', 'No luck today.');
   const lock = join(dataDir, 'lock');
   const held = await open(lock, 'wx').catch(() => null);
-  if (held === null) throw new AppError('SERVICE_LOCKED', `${dataDir} is in use.`);
+  if (held === null) {
+    await writeFile(join(dataDir, 'lost'), '');
+    throw new AppError('SERVICE_LOCKED', `${dataDir} is in use.`);
+  }
   await held.close();
   const instance = randomUUID();
   const server = createServer((request, response) => {
@@ -40,9 +43,10 @@ async function runServe({ dataDir, signal, token }: ServeOptions): Promise<Runni
     server.closeAllConnections();
     server.close();
     await rm(join(dataDir, 'serve.json'));
+    if (process.env['FAKE_SERVE'] === 'lingers') await sleep(1_000);
     await rm(lock);
   });
-  return { address, instance, tokenFile, newToken: null, closed };
+  return { address, instance, platform: 'process', note: null, tokenFile, newToken: null, closed };
 }
 
 const host: Host = { runServe, offline: async () => null };

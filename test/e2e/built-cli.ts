@@ -29,7 +29,10 @@ export interface Machine {
 }
 
 /** A machine in a scratch folder; ended and removed by `onTestFinished`. */
-export function scratchMachine(onTestFinished: (end: () => void) => void): Machine {
+export function scratchMachine(
+  onTestFinished: (end: () => void) => void,
+  settings: Readonly<Record<string, string>> = {},
+): Machine {
   const home = mkdtempSync(join(tmpdir(), 'caliban-e2e-'));
   const data = join(home, 'data');
   const env = {
@@ -38,7 +41,9 @@ export function scratchMachine(onTestFinished: (end: () => void) => void): Machi
     CALIBAN_HOME: data,
     CALIBAN_ENDPOINT: '',
     CALIBAN_TOKEN: '',
+    CALIBAN_PLATFORM: 'process',
     NO_COLOR: '1',
+    ...settings,
   };
   onTestFinished(() => {
     spawnSync(process.execPath, [MAIN, 'serve', '--stop'], { env });

@@ -3,6 +3,7 @@ import { consume } from '../../functions/consumers/consume.ts';
 import { type AcceptRequest, accept } from '../../functions/core/accept.ts';
 import { createConfigCache } from '../../functions/core/config-cache.ts';
 import type { CoreDeps, LaneSetting } from '../../functions/core/deps.ts';
+import { createMeters } from '../../functions/core/meters.ts';
 import { syncLane } from '../../functions/core/sync.ts';
 import { tick } from '../../functions/core/tick.ts';
 import { DEFAULT_TIMING, type Timing } from '../../functions/core/timing.ts';
@@ -11,6 +12,7 @@ import type { ImageBuilder } from '../../functions/ports/image-builder.ts';
 import type { LayerStore } from '../../functions/ports/layer-store.ts';
 import type { Message } from '../../functions/ports/message.ts';
 import type { Store, Write } from '../../functions/ports/store.ts';
+import { SILENT_LOG } from '../doubles/logs.ts';
 import { FAIR, type FaultRates } from './faults.ts';
 import type { SimPlatform } from './sim-platform.ts';
 import { Worker } from './worker.ts';
@@ -39,6 +41,7 @@ export class SimService {
   readonly builds = new Map<string, { readyAt: number; starts: number }>();
   private current: Worker | undefined;
   private readonly configs = createConfigCache();
+  private readonly meters = createMeters();
 
   constructor(options: {
     world: World;
@@ -140,7 +143,8 @@ export class SimService {
       defaultPlatform: this.lane.platform,
       clock: { now: () => this.world.now(), sleep: (ms) => this.world.sleep(ms) },
       random: this.world,
-      log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+      log: SILENT_LOG,
+      meters: this.meters,
       timing: this.timing,
       chunkSize: this.chunkSize,
       configs: this.configs,

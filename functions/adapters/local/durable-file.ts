@@ -1,4 +1,5 @@
 import { open, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 
 /** Writes a file so that it survives the machine's sudden end, once its directory is synced too. */
 export async function writeSynced(path: string, content: string | Uint8Array): Promise<void> {
@@ -12,13 +13,8 @@ export async function writeSynced(path: string, content: string | Uint8Array): P
 }
 
 /** Makes names created in a directory, or renamed into it, durable. */
-export async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r');
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
+export function syncDirectory(path: string): Promise<void> {
+  return syncFile(path);
 }
 
 /** Replaces a file as a whole: readers see the old text or the new one (after a power cut perhaps an empty file). */
@@ -41,5 +37,23 @@ export async function orAbsent<T>(reading: Promise<T>): Promise<T | null> {
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return null;
     throw error;
+  }
+}
+
+/** Replaces a file of a directory as a whole; the new text survives the machine's sudden end. */
+export async function placeDurably(directory: string, name: string, text: string): Promise<void> {
+  const path = join(directory, name);
+  await writeSynced(`${path}.tmp`, text);
+  await rename(`${path}.tmp`, path);
+  await syncDirectory(directory);
+}
+
+/** Makes the content of a file durable. */
+export async function syncFile(path: string): Promise<void> {
+  const file = await open(path, 'r');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
   }
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { runServe } from '../../../functions/embedded.ts';
 import type { SubmissionSpec } from '../../../shared/api/submissions.ts';
 import { aSpec } from '../../doubles/a-spec.ts';
+import { serveOptions } from '../../doubles/serve-options.ts';
 import { aFile, aLayer, aTar, type BuiltLayer } from '../../doubles/tar-builder.ts';
 import { temporaryDirectory } from '../temporary-directory.ts';
 
@@ -50,10 +51,9 @@ export async function startHostileService(): Promise<HostileService> {
   const { path: home, remove } = temporaryDirectory();
   const dataDir = join(home, 'data');
   const end = new AbortController();
-  const running = await runServe({
-    ...{ dataDir, host: '127.0.0.1', port: 0, platform: null, slots: 1, idleMinutes: null },
-    ...{ token: TOKEN, signal: end.signal },
-  });
+  const running = await runServe(
+    serveOptions({ dataDir, slots: 1, logLevel: 'debug', token: TOKEN, signal: end.signal }),
+  );
   const ways = waysTo(running.address);
   const code = aLayer(aTar(aFile('usr/app/train.py', 'print(1)')));
   const sent = await ways.upload(code);

@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { describe, test } from 'vitest';
 import { parseExperimentConfig } from '../../../shared/experiments/config-model.ts';
 import { experiments } from '../../../shared/experiments/expand.ts';
-import { hasPython } from '../../fixtures/needs-python.ts';
+import { hasPart } from '../../fixtures/require.ts';
 
 const EXAMPLES = fileURLToPath(new URL('../../../examples/', import.meta.url));
 
@@ -43,7 +43,7 @@ function accuracyOf(run: Run): number {
 
 const QUICK = ['--epochs', '2', '--batch_size', '8', '--learning_rate', '0.3'];
 
-describe.runIf(hasPython())('examples/digits/train.py', () => {
+describe.runIf(hasPart('python'))('examples/digits/train.py', () => {
   test('learns the digits, the same for the same seed and not for another', async ({ expect }) => {
     const [first, again, other] = await Promise.all([
       train(...QUICK, '--seed', '7'),

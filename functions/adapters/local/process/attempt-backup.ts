@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type CopyRun, copyTree } from '../backup/copy-tree.ts';
 import { orAbsent, replaceFile } from '../durable-file.ts';
 import { attemptsOnDisk } from './attempt-audit.ts';
-import { attemptDirectory } from './attempt-files.ts';
+import { attemptDirectory, hasEnded } from './attempt-files.ts';
 import type { AttemptEnd } from './attempt-record.ts';
 
 /** What the copied records say of an attempt's job. */
@@ -54,13 +54,6 @@ async function copyAttempt(
   if (!(await hasEnded(target))) await writeLostEnd(target, now());
   await writeFile(join(to, 'live', ref), '');
   return true;
-}
-
-async function hasEnded(directory: string): Promise<boolean> {
-  for (const name of ['end.json', 'exit.json']) {
-    if ((await orAbsent(stat(join(directory, name)))) !== null) return true;
-  }
-  return false;
 }
 
 async function writeLostEnd(directory: string, at: number): Promise<void> {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { mkdir, open, readdir, readFile, rename, rm, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PlatformRefusal } from '../../../ports/platform.ts';
 import { diskFull, isFull } from '../disk-errors.ts';
@@ -58,8 +59,7 @@ export async function openAttemptFiles(dir: string): Promise<AttemptFiles> {
   }
   const bucket = (jobId: string) => join(dir, 'attempts', bucketName(jobId));
   const directory = (ref: string) => attemptDirectory(dir, ref);
-  const text = (ref: string, file: string) =>
-    orAbsent(readFile(join(directory(ref), file), 'utf8'));
+  const text = (ref: string, file: string) => textOf(join(directory(ref), file));
   const markLive = (ref: string) => writeFile(join(liveDir, ref), '');
   let made = 0;
 
@@ -88,25 +88,25 @@ export async function openAttemptFiles(dir: string): Promise<AttemptFiles> {
   return {
     directory,
     create,
-    exists: async (ref) => (await orAbsent(stat(directory(ref)))) !== null,
-    readSpec: async (ref) => parseSpec(await text(ref, 'spec.json')),
+    exists: async (ref) => existsSync(directory(ref)),
+    readSpec: async (ref) => parseSpec(text(ref, 'spec.json')),
     forbidStart: (ref) => createOnce(join(directory(ref), 'started'), NEVER),
     readStart: async (ref) => {
-      const content = await text(ref, 'started');
+      const content = text(ref, 'started');
       if (content === null) return null;
-      return parseStart(content, await modifiedAt(join(directory(ref), 'started')));
+      return parseStart(content, modifiedAt(join(directory(ref), 'started')));
     },
     requestStop: async (ref) => {
       await writeSynced(join(directory(ref), 'stop'), '');
       await syncDirectory(directory(ref));
     },
-    isStopRequested: async (ref) => (await text(ref, 'stop')) !== null,
+    isStopRequested: async (ref) => existsSync(join(directory(ref), 'stop')),
     readExit: async (ref) => {
-      const exitCode = parseExit(await text(ref, 'exit.json'));
+      const exitCode = parseExit(text(ref, 'exit.json'));
       if (exitCode === null) return null;
-      return { exitCode, at: await modifiedAt(join(directory(ref), 'exit.json')) };
+      return { exitCode, at: modifiedAt(join(directory(ref), 'exit.json')) };
     },
-    readEnd: async (ref) => parseEnd(await text(ref, 'end.json')),
+    readEnd: async (ref) => parseEnd(text(ref, 'end.json')),
     writeEnd: (ref, end) => replaceFile(join(directory(ref), 'end.json'), JSON.stringify(end)),
     attemptsOf: async (jobId) => {
       const names = (await orAbsent(readdir(bucket(jobId)))) ?? [];
@@ -115,8 +115,16 @@ export async function openAttemptFiles(dir: string): Promise<AttemptFiles> {
     },
     live: async () => (await readdir(liveDir)).filter((name) => parseRef(name) !== null),
     markLive,
-    retire: (ref) => rm(join(liveDir, ref), { force: true }),
+    retire: async (ref) => {
+      await orAbsent(unlink(join(liveDir, ref)));
+    },
   };
+}
+
+/** Whether an attempt has ended, as its directory tells: by the supervisor's word or by a service's. */
+export async function hasEnded(directory: string): Promise<boolean> {
+  if (existsSync(join(directory, 'end.json'))) return true;
+  return parseExit(await orAbsent(readFile(join(directory, 'exit.json'), 'utf8'))) !== null;
 }
 
 /** The platform's name for an attempt. */
@@ -179,6 +187,16 @@ async function createOnce(path: string, text: string): Promise<boolean> {
   }
 }
 
-async function modifiedAt(path: string): Promise<number> {
-  return Math.floor((await stat(path)).mtimeMs);
+function modifiedAt(path: string): number {
+  return Math.floor(statSync(path).mtimeMs);
+}
+
+// A few bytes on a local disk, written a moment ago: four trips to the thread pool, where syncs wait for the disk, take longer.
+function textOf(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return null;
+    throw error;
+  }
 }

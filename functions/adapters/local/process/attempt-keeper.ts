@@ -1,7 +1,7 @@
 import type { Clock, Log } from '../../../ports/runtime.ts';
 import { isFull } from '../disk-errors.ts';
 import { systemCode } from '../durable-file.ts';
-import { type AttemptFiles, refOf } from './attempt-files.ts';
+import { type AttemptFiles, parseRef, refOf } from './attempt-files.ts';
 import type { Launch } from './attempt-launch.ts';
 import type { AttemptEnd, AttemptSpec, AttemptStart } from './attempt-record.ts';
 import { removeUnchanged } from './attempt-remains.ts';
@@ -9,6 +9,7 @@ import { type EndFacts, endOf } from './attempt-verdict.ts';
 import { jobMark } from './job-environment.ts';
 import { endGroupOf, isAlive, signalGroup } from './process-group.ts';
 import type { ProcessTable } from './process-table.ts';
+import { createQuickEnds, type QuickEnds } from './quick-ends.ts';
 import { NO_ROOM } from './supervisor.ts';
 
 // How long `started` may stay without its words before its writer is taken for dead.
@@ -32,6 +33,8 @@ export interface Attempt {
   seenAlive: boolean;
   /** Why nobody of ours will start it any more; null: somebody still may. */
   abandoned: EndFacts['how'] | null;
+  /** Its end was asked for. */
+  stopRequested: boolean;
   stopping: Promise<void> | null;
   checking: Promise<void>;
   /** Its copy of the code is being made. */
@@ -60,12 +63,14 @@ export class AttemptKeeper {
   readonly #waiting = new Set<Attempt>();
   readonly #underway = new Set<Promise<void>>();
   readonly #closing = new AbortController();
+  readonly #quickEnds: QuickEnds;
   #tidying: Promise<void> = Promise.resolve();
   #occupied = 0;
   #isOpen = false;
 
   constructor(deps: KeeperDeps) {
     this.#deps = deps;
+    this.#quickEnds = createQuickEnds(deps.slots);
   }
 
   get attempts(): ReadonlyMap<string, Attempt> {
@@ -85,6 +90,21 @@ export class AttemptKeeper {
     while (this.#underway.size > 0) await Promise.all(this.#underway);
     for (const attempt of this.#attempts.values()) await attempt.checking;
     await this.#tidying;
+  }
+
+  /** How many attempts may wait, because they will have a slot within a moment. */
+  ahead(): number {
+    return this.#quickEnds.ahead(this.#deps.clock.now());
+  }
+
+  /** Looks after an attempt that was made just now; nothing when it does already. */
+  accept(spec: AttemptSpec): void {
+    const ref = refOf(spec.job);
+    if (this.#attempts.has(ref)) return;
+    const attempt = newAttempt(ref, spec);
+    this.#attempts.set(ref, attempt);
+    this.#waiting.add(attempt);
+    this.#fillSlots();
   }
 
   /** Looks after an attempt from now on; nothing when it does already. */
@@ -129,6 +149,7 @@ export class AttemptKeeper {
       await attempt.stopping;
     } catch (error) {
       attempt.stopping = null;
+      attempt.stopRequested = false;
       throw error;
     }
   }
@@ -144,11 +165,11 @@ export class AttemptKeeper {
     const { files } = this.#deps;
     const end = await files.readEnd(attempt.ref);
     if (end !== null) return this.#settle(attempt, end);
-    const isStopped = await files.isStopRequested(attempt.ref);
+    attempt.stopRequested = await files.isStopRequested(attempt.ref);
     if ((await files.readStart(attempt.ref)) !== null) this.#enter(attempt, 'starting');
-    else if (!isStopped) this.#waiting.add(attempt);
+    else if (!attempt.stopRequested) this.#waiting.add(attempt);
     await this.refresh(attempt);
-    if (isStopped) await this.stop(attempt);
+    if (attempt.stopRequested) await this.stop(attempt);
     this.#fillSlots();
   }
 
@@ -173,9 +194,9 @@ export class AttemptKeeper {
     const mayStill = () => attempt.phase === 'starting' && !this.#closing.signal.aborted;
     attempt.launching = true;
     try {
-      const child = await this.#deps.launch(attempt.spec.job, mayStill);
-      attempt.seenAlive = child !== null;
-      child?.once('exit', (status) => {
+      const started = await this.#deps.launch(attempt.spec.job, mayStill);
+      attempt.seenAlive = started !== null;
+      started?.onExit((status) => {
         if (this.#closing.signal.aborted) return;
         if (status === NO_ROOM) return this.#waitForRoom(attempt);
         attempt.abandoned = { kind: 'supervisor-gone', rebooted: false };
@@ -270,9 +291,10 @@ export class AttemptKeeper {
   async #finish(attempt: Attempt, how: EndFacts['how'], at?: number): Promise<void> {
     const { files, clock } = this.#deps;
     const startedAt = attempt.start?.kind === 'taken' ? attempt.start.at : null;
-    const stopRequested = await files.isStopRequested(attempt.ref);
+    const { stopRequested } = attempt;
     const end = endOf({ startedAt, at: at ?? clock.now(), stopRequested, how });
     await files.writeEnd(attempt.ref, end);
+    this.#quickEnds.add(end, clock.now());
     this.#settle(attempt, end);
   }
 
@@ -298,7 +320,7 @@ export class AttemptKeeper {
     } catch (error) {
       if (signal.aborted) return; // the next service goes on with it
       this.#deps.log.warn(
-        { err: error, ref: attempt.ref },
+        { err: error, ref: attempt.ref, ...parseRef(attempt.ref) },
         'a copy of the code was not removed; remove it by hand',
       );
     }
@@ -307,6 +329,7 @@ export class AttemptKeeper {
 
   async #requestStop(attempt: Attempt): Promise<void> {
     const { files } = this.#deps;
+    attempt.stopRequested = true;
     await files.requestStop(attempt.ref);
     if (await files.forbidStart(attempt.ref)) return this.refresh(attempt);
     this.#inBackground(attempt.ref, this.#terminate(attempt));
@@ -351,7 +374,8 @@ export class AttemptKeeper {
 
   #warn(ref: string, error: unknown): void {
     if (!this.#closing.signal.aborted) {
-      this.#deps.log.warn({ err: error, ref }, 'work on a process failed; it is tried again');
+      const told = { err: error, ref, ...parseRef(ref) };
+      this.#deps.log.warn(told, 'work on a process failed; it is tried again');
     }
   }
 }
@@ -373,6 +397,7 @@ function newAttempt(ref: string, spec: AttemptSpec): Attempt {
     endSeenAt: 0,
     seenAlive: false,
     abandoned: null,
+    stopRequested: false,
     stopping: null,
     checking: Promise.resolve(),
     launching: false,

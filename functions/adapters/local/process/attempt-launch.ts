@@ -1,5 +1,3 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isAppError } from '../../../../shared/errors/app-error.ts';
@@ -7,12 +5,14 @@ import type { PlatformJob } from '../../../ports/platform.ts';
 import type { AttemptFiles } from './attempt-files.ts';
 import { refOf } from './attempt-files.ts';
 import { type Environment, interpreterDirectory, jobEnvironment } from './job-environment.ts';
+import type { Spawner, Started } from './spawner.ts';
 import type { Workspaces } from './workspaces.ts';
 
 /** What starting a program needs. */
 export interface LaunchOptions {
   readonly files: AttemptFiles;
   readonly workspaces: Workspaces;
+  readonly spawner: Pick<Spawner, 'start'>;
   readonly supervisor: string;
   readonly binDir: string;
   readonly environment: Environment;
@@ -21,7 +21,7 @@ export interface LaunchOptions {
 }
 
 /** Starts a job's supervisor, unless `mayStill` says no once all is prepared. */
-export type Launch = (job: PlatformJob, mayStill: () => boolean) => Promise<ChildProcess | null>;
+export type Launch = (job: PlatformJob, mayStill: () => boolean) => Promise<Started | null>;
 
 /** Whether the job's first word stands for the interpreter that the platform chose. */
 export function isPythonCommand(job: Pick<PlatformJob, 'command'>): boolean {
@@ -60,15 +60,13 @@ export function createLaunch(options: LaunchOptions): Launch {
     if (!mayStill()) return null;
     const words = [...job.command, ...job.args];
     if (python !== null && isPythonCommand(job)) words[0] = python.python;
-    const child = spawn('/bin/sh', [options.supervisor, directory, ...words], {
+    // The leader of a session and process group of its own: it outlives this process.
+    return options.spawner.start({
+      file: '/bin/sh',
+      args: [options.supervisor, directory, ...words],
       cwd: work,
       env: jobEnvironment(options.environment, job, python ?? { binDir: null, venv: null }),
-      detached: true, // a session and process group of its own: it outlives this process
-      stdio: 'ignore',
     });
-    await once(child, 'spawn');
-    child.unref();
-    return child;
   };
 }
 

@@ -81,7 +81,7 @@ export function parseEnd(text: string | null): AttemptEnd | null {
   return parsed(endSchema, text);
 }
 
-/** The exit status, or null. A power cut can leave the file empty: that is no status. */
+/** The exit status, or null: until the program has ended the file only holds the room for it. */
 export function parseExit(text: string | null): number | null {
   return parsed(exitSchema, text)?.exitCode ?? null;
 }

@@ -1,7 +1,6 @@
-import type { Stats } from 'node:fs';
-import { chmod, lstat, readdir, rm, rmdir, stat, unlink } from 'node:fs/promises';
+import { lstatSync, readdirSync, type Stats, statSync } from 'node:fs';
+import { chmod, rm, rmdir, unlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { orAbsent } from '../durable-file.ts';
 import type { AttemptFiles } from './attempt-files.ts';
 import { isCopy } from './workspace-copy.ts';
 
@@ -20,8 +19,8 @@ export async function removeUnchanged(
   const start = await files.readStart(ref);
   if (start === null) return;
   if (start.kind === 'forbidden') return rm(work, { recursive: true, force: true });
-  const began = await stat(join(files.directory(ref), 'started'));
-  const info = await orAbsent(lstat(work));
+  const began = statSync(join(files.directory(ref), 'started'));
+  const info = lstatSync(work, { throwIfNoEntry: false });
   if (info?.isDirectory() !== true) return;
   const sweep: Sweep = { beganMs: began.mtimeMs, signal, failures: [] };
   await sweepDirectory(work, info, sweep);
@@ -50,7 +49,7 @@ async function sweepDirectory(directory: string, info: Stats, sweep: Sweep): Pro
 }
 
 async function sweepNames(directory: string, sweep: Sweep): Promise<boolean> {
-  const names = await readdir(directory);
+  const names = readdirSync(directory);
   const isCache = basename(directory) === '__pycache__' && names.every(isByteCode);
   let left = 0;
   for (const name of names) {
@@ -65,7 +64,7 @@ async function sweepNames(directory: string, sweep: Sweep): Promise<boolean> {
 }
 
 async function sweepEntry(path: string, isCache: boolean, sweep: Sweep): Promise<boolean> {
-  const info = await lstat(path);
+  const info = lstatSync(path);
   if (info.isDirectory()) {
     const isEmpty = await sweepDirectory(path, info, sweep);
     if (isEmpty) await rmdir(path);

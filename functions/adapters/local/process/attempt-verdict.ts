@@ -1,4 +1,5 @@
 import { type Cause, exitCause } from '../../../../shared/jobs/cause.ts';
+import { attemptEnd } from '../attempts/attempt-end.ts';
 import type { AttemptEnd } from './attempt-record.ts';
 
 /** What is known of an attempt that is over. `at`: when it ended, or when that was found out. */
@@ -13,21 +14,9 @@ export interface EndFacts {
 }
 
 /** The end of an attempt. Whatever ends after a stop was asked for is STOPPED. */
-export function endOf(facts: EndFacts): AttemptEnd {
-  const exitCode = facts.how.kind === 'exited' ? facts.how.exitCode : null;
-  const times = {
-    startedAt: facts.startedAt,
-    finishedAt: Math.max(facts.at, facts.startedAt ?? 0),
-    exitCode,
-  };
-  if (facts.stopRequested) return { state: 'STOPPED', ...times, cause: stopCause(facts) };
-  const state = exitCode === 0 ? 'SUCCEEDED' : 'FAILED';
-  return { state, ...times, cause: causeOf(facts.how) };
-}
-
-function stopCause(facts: EndFacts): Cause {
-  const message = facts.startedAt === null ? 'Stopped before it started.' : 'Stopped as requested.';
-  return { code: 'stop-requested', message };
+export function endOf({ how, ...facts }: EndFacts): AttemptEnd {
+  const exitCode = how.kind === 'exited' ? how.exitCode : null;
+  return attemptEnd({ ...facts, exitCode, cause: causeOf(how) });
 }
 
 function causeOf(how: EndFacts['how']): Cause {

@@ -1,12 +1,11 @@
-import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError } from '../../../../shared/errors/app-error.ts';
 import type { Platform } from '../../../ports/platform.ts';
-import { attemptDirectory, parseRef } from './attempt-files.ts';
+import { attemptDirectory, hasEnded, parseRef } from './attempt-files.ts';
 import { readPiece } from './attempt-log.ts';
 
-/** The process platform without its service: only logs can be read, and nothing is written. */
-export function createOfflinePlatform(dir: string): Platform {
+/** A platform of this machine without its service: only logs can be read, and nothing is written. */
+export function createOfflinePlatform(kind: 'process' | 'docker', dir: string): Platform {
   const refuse = (): Promise<never> =>
     Promise.reject(
       new AppError('NO_SERVICE', 'No service is running here.', {
@@ -14,7 +13,7 @@ export function createOfflinePlatform(dir: string): Platform {
       }),
     );
   return {
-    kind: 'process',
+    kind,
     createDeadlineMs: 0,
     listLagMs: 0,
     submit: refuse,
@@ -24,10 +23,7 @@ export function createOfflinePlatform(dir: string): Platform {
     async readLog(ref, cursor, maxBytes) {
       if (parseRef(ref) === null) return { text: '', next: cursor, ended: true };
       const directory = attemptDirectory(dir, ref);
-      const complete = await access(join(directory, 'exit.json')).then(
-        () => true,
-        () => false,
-      );
+      const complete = await hasEnded(directory);
       const from = Number.parseInt(cursor, 10);
       const piece = await readPiece(join(directory, 'log'), Number.isSafeInteger(from) ? from : 0, {
         maxBytes,

@@ -6,9 +6,10 @@ export const NO_ROOM = 75;
  * leader of its own session and process group, with the program's directory and environment.
  *
  * - Who creates `started` may start the program; it names the supervisor (pid, start, boot; see process-table.ts).
- * - It makes room for its words and for the log before it takes that right. A disk that takes nothing ends it with {@link NO_ROOM}: then
- *   nothing was started, and somebody else may. The exit status is written over what was made room for, in place: at the end
- *   of a program the disk may be full. Where it cannot be written all the same, the supervisor stays until it can.
+ * - It makes room for the exit status and the log before it writes these words. A disk that takes nothing ends it with {@link NO_ROOM}, and
+ *   `started` is gone again: then nothing was started, and somebody else may. At the end of a program the disk may be full, too: the
+ *   status is written over what was made room for, in one write of a few bytes, which a reader sees whole or not at all; `mv` would be a
+ *   program more for each job. Where it cannot be written all the same, the supervisor stays until it can.
  * - Its traps keep a group-wide TERM from ending it; the program gets the default dispositions back. It runs the program in the
  *   foreground, because sh starts a background one with INT and QUIT ignored, and because waiting for a foreground one is
  *   never cut short by a trapped signal.
@@ -36,22 +37,19 @@ else
 fi
 
 trap : TERM INT HUP
-room=$attempt/exit.$$
-give_up() {
-  rm -f "$room"
-  exit "$1"
-}
-
-{ printf '%40s\n' '' > "$room" && printf '' >> "$attempt/log"; } 2> /dev/null || give_up 75
 set -C
 { printf '' > "$attempt/started"; } 2> /dev/null || {
-  [ -e "$attempt/started" ] && give_up 0
-  give_up 75
+  [ -e "$attempt/started" ] && exit 0
+  exit 75
 }
 set +C
-{ printf '%s\n%s\n%s\n' "$$" "$start" "$boot" >> "$attempt/started"; } 2> /dev/null || {
-  rm -f "$attempt/started"
-  give_up 75
+{
+  printf '%40s\n' '' > "$attempt/exit.json" &&
+    printf '' >> "$attempt/log" &&
+    printf '%s\n%s\n%s\n' "$$" "$start" "$boot" >> "$attempt/started"
+} 2> /dev/null || {
+  rm -f "$attempt/exit.json" "$attempt/started"
+  exit 75
 }
 
 if [ -e "$attempt/stop" ]; then
@@ -61,9 +59,8 @@ else
   code=$?
 fi
 
-while [ -d "$attempt" ]; do
-  { printf '%-40s\n' "{\"exitCode\":$code}" 1<> "$room"; } 2> /dev/null &&
-    mv -f "$room" "$attempt/exit.json" 2> /dev/null && break
+until { printf '%-40s\n' "{\"exitCode\":$code}" 1<> "$attempt/exit.json"; } 2> /dev/null; do
+  [ -d "$attempt" ] || break
   sleep 1
 done
 kill -s KILL 0

@@ -1,14 +1,5 @@
-import { constants, type Stats } from 'node:fs';
-import {
-  chmod,
-  copyFile,
-  lutimes,
-  mkdir,
-  readdir,
-  readlink,
-  stat,
-  symlink,
-} from 'node:fs/promises';
+import { constants, readdirSync, type Stats, statSync } from 'node:fs';
+import { chmod, copyFile, lutimes, mkdir, readlink, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
 // Any time does that no program sets by chance; zip has none before 1980, and some file systems only even seconds.
@@ -17,7 +8,7 @@ const COPIED_AT = new Date('2001-02-03T04:05:06Z');
 /** Copies a tree with its modes and links, sharing blocks where the file system can; `isCopy` tells its files and links. */
 export async function copyTree(from: string, to: string): Promise<void> {
   await mkdir(to);
-  for (const entry of await readdir(from, { withFileTypes: true })) {
+  for (const entry of readdirSync(from, { withFileTypes: true })) {
     const source = join(from, entry.name);
     const target = join(to, entry.name);
     if (entry.isDirectory()) {
@@ -28,7 +19,7 @@ export async function copyTree(from: string, to: string): Promise<void> {
     else await copyFile(source, target, constants.COPYFILE_FICLONE);
     await lutimes(target, COPIED_AT, COPIED_AT);
   }
-  await chmod(to, (await stat(from)).mode);
+  await chmod(to, statSync(from).mode);
 }
 
 /**

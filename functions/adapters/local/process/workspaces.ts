@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../../ports/runtime.ts';
@@ -6,6 +7,7 @@ import { orAbsent, replaceFile } from '../durable-file.ts';
 import { copyTree } from './workspace-copy.ts';
 
 const KEPT_UNUSED_MS = 24 * 3_600_000;
+const TOUCHED_MS = 60_000;
 
 /** The tar of a layer, and how to unpack one. */
 export interface LayerSource {
@@ -36,6 +38,7 @@ export async function openWorkspaces(
 ): Promise<Workspaces> {
   await openCache(dir, bootId);
   const unpacking = new Map<string, Promise<string>>();
+  const touchedAt = new Map<string, number>();
   const removing = new Map<string, Promise<void>>();
   const users = new Map<string, number>();
 
@@ -53,18 +56,26 @@ export async function openWorkspaces(
     users.set(key, (users.get(key) ?? 0) + 1);
     try {
       const tree = await unpackedOnce(key, layers);
-      const seconds = source.clock.now() / 1000;
-      await utimes(tree, seconds, seconds);
+      await touch(key, tree);
       await copyTree(tree, target);
     } finally {
       users.set(key, (users.get(key) ?? 1) - 1);
     }
   }
 
+  // Its use is told to the minute.
+  async function touch(key: string, tree: string): Promise<void> {
+    const now = source.clock.now();
+    if (now - (touchedAt.get(key) ?? Number.NEGATIVE_INFINITY) < TOUCHED_MS) return;
+    await utimes(tree, now / 1000, now / 1000);
+    touchedAt.set(key, now);
+  }
+
   async function removeUnused(key: string): Promise<void> {
     const used = await orAbsent(stat(join(dir, key)));
     const isRecent = used === null || source.clock.now() - used.mtimeMs < KEPT_UNUSED_MS;
     if (isRecent || (users.get(key) ?? 0) > 0) return;
+    touchedAt.delete(key);
     const work = removeWhole(join(dir, key)).finally(() => removing.delete(key));
     removing.set(key, work);
     await work;
@@ -72,7 +83,7 @@ export async function openWorkspaces(
 
   return {
     prepare: async (layers, target) => {
-      if (await exists(target)) return;
+      if (existsSync(target)) return;
       await appear(target, async (temporary) => {
         if (layers.length === 0) await mkdir(temporary);
         else await copyOf(layers, temporary);
@@ -115,7 +126,7 @@ async function unpack(
   layers: readonly string[],
   source: LayerSource,
 ): Promise<string> {
-  if (await exists(target)) return target;
+  if (existsSync(target)) return target;
   await appear(target, async (temporary) => {
     await mkdir(temporary);
     for (const layer of layers) {
@@ -138,8 +149,4 @@ async function appear(target: string, make: (temporary: string) => Promise<void>
     await rm(temporary, { recursive: true, force: true });
     throw error;
   }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return (await orAbsent(stat(path))) !== null;
 }

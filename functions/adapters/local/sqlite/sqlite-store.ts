@@ -12,6 +12,7 @@ import {
   type Key,
   type Listed,
   type Page,
+  type Patience,
   StaleVersion,
   type Store,
   type Stored,
@@ -23,17 +24,17 @@ import {
   checkSchemaVersion,
   checkWrites,
   cursorOf,
-  expectationHolds,
   querySpec,
 } from '../../../ports/store-rules.ts';
-import { inSnapshot, inTransaction, openDatabase, type SqliteOptions } from './sqlite-database.ts';
+import type { WireCommit, WireWrite } from './sqlite-commit-program.ts';
+import { CommitThread, Reshaped } from './sqlite-commit-thread.ts';
+import { inSnapshot, openDatabase, type SqliteOptions } from './sqlite-database.ts';
 import { asStoreError, isSqlError } from './sqlite-errors.ts';
+import { StoreLine } from './sqlite-line.ts';
 import { MIGRATIONS, readShape } from './sqlite-migrations.ts';
 import { type BoundSql, countSql, listSql } from './sqlite-queries.ts';
-import { type Row, rowOf } from './sqlite-rows.ts';
+import { rowOf } from './sqlite-rows.ts';
 import { shapeOf, TABLES } from './sqlite-schema.ts';
-import { takeTurn } from './sqlite-turn.ts';
-import { SqliteWriter } from './sqlite-writer.ts';
 
 /** A store in a file, shared by any number of processes of one machine. */
 export interface SqliteStore extends Store {
@@ -45,22 +46,16 @@ export interface SqliteStore extends Store {
 
 /**
  * Opens, and makes or upgrades, the database of one machine. Each operation blocks the event loop for its own time
- * (a commit: one fsync) and at most 25 ms of waiting; waiting longer is asynchronous, up to about 10 s, then AppError
- * STORE_BUSY. Throws AppErrors DATA_DIR_UNUSABLE (network filesystem, no access, not our file), DISK_FULL,
+ * (commits that come together: one fsync) and at most 25 ms of waiting; waiting longer is asynchronous, up to about 10 s, then
+ * AppError STORE_BUSY. Throws AppErrors DATA_DIR_UNUSABLE (network filesystem, no access, not our file), DISK_FULL,
  * SCHEMA_TOO_NEW (of a newer caliban), and with `readOnly` NO_SERVICE where there is no database.
  */
 export async function openSqliteStore(options: SqliteOptions): Promise<SqliteStore> {
   return new FileStore(await openDatabase(options), options);
 }
 
-/** A write with its row made: nothing the caller changes later can reach it. */
-interface PreparedWrite {
-  readonly write: Write;
-  readonly row: Row | undefined;
-}
-
-/** After so much work (ms) the event loop gets its turn. */
-const HELD_MS = 8;
+/** How long closing waits for the last commit (ms). */
+const LAST_COMMIT_MS = 10_000;
 
 class FileStore implements SqliteStore {
   readonly #db: DatabaseSync;
@@ -69,8 +64,8 @@ class FileStore implements SqliteStore {
   readonly #readOnly: boolean;
   readonly #shape: string;
   readonly #statements = new Map<string, StatementSync>();
-  readonly #writers = new Map<Collection, SqliteWriter>();
-  #yieldedAt = performance.now();
+  readonly #thread: CommitThread;
+  readonly #line: StoreLine;
 
   constructor(db: DatabaseSync, options: SqliteOptions) {
     this.#db = db;
@@ -78,19 +73,27 @@ class FileStore implements SqliteStore {
     this.#path = options.path;
     this.#readOnly = options.readOnly === true;
     this.#shape = shapeOf((options.migrations ?? MIGRATIONS).length);
+    this.#thread = new CommitThread(options.path, this.#shape);
+    this.#line = new StoreLine(options.clock, this.#thread);
   }
 
   async get<C extends Collection>(keys: readonly Key<C>[]): Promise<(Stored<C> | undefined)[]> {
     checkKeys(keys);
     const asked = keys.map(({ collection, id }) => ({ collection, id }));
-    return await this.#turn(() => inSnapshot(this.#db, () => asked.map((key) => this.#read(key))));
+    return await this.#told(
+      this.#line.read(() => inSnapshot(this.#db, () => asked.map((key) => this.#read(key)))),
+    );
   }
 
-  async commit(writes: readonly Write[]): Promise<void> {
+  async commit(writes: readonly Write[], patience: Patience = 'wait'): Promise<void> {
     checkWrites(writes);
     if (writes.length === 0) return;
-    const prepared = writes.map((write) => ({ write, row: preparedRow(write) }));
-    await this.#turn(() => inTransaction(this.#db, () => this.#write(prepared)));
+    if (this.#readOnly) throw openedToRead(this.#path);
+    const commit: WireCommit = { now: this.#clock.now(), writes: writes.map(wireWrite) };
+    const outcome = await this.#told(this.#line.commit(commit, patience));
+    if ('at' in outcome) return;
+    const stale = new Set(outcome.stale);
+    throw new StaleVersion(writes.filter((_, index) => stale.has(index)).map(({ key }) => key));
   }
 
   async list<Q extends QueryName>(
@@ -100,7 +103,7 @@ class FileStore implements SqliteStore {
   ): Promise<Listed<QueryCollection<Q>>> {
     checkPage(page);
     const asked = listSql(query, params, page);
-    const rows = await this.#turn(() => this.#prepare(asked).all(...asked.values));
+    const rows = await this.#told(this.#line.read(() => this.#prepare(asked).all(...asked.values)));
     const collection: QueryCollection<Q> = QUERIES[query].collection;
     const items = rows
       .slice(0, page.limit)
@@ -112,20 +115,20 @@ class FileStore implements SqliteStore {
 
   async count<Q extends QueryName>(query: Q, params: QueryParams<Q>): Promise<number> {
     const asked = countSql(query, params);
-    const row = await this.#turn(() => this.#prepare(asked).get(...asked.values));
+    const row = await this.#told(this.#line.read(() => this.#prepare(asked).get(...asked.values)));
     return Number(row?.['count']);
   }
 
   async lastChangeAt(): Promise<number> {
     const sql = 'SELECT "changed_at" FROM "meta"';
-    const row = await this.#turn(() => this.#prepare({ sql }).get());
+    const row = await this.#told(this.#line.read(() => this.#prepare({ sql }).get()));
     return Number(row?.['changed_at']);
   }
 
   close(): void {
     if (!this.#db.isOpen) return;
+    this.#thread.close(LAST_COMMIT_MS);
     this.#statements.clear();
-    this.#writers.clear();
     try {
       if (!this.#readOnly) this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
     } catch {
@@ -141,23 +144,6 @@ class FileStore implements SqliteStore {
     return row === undefined ? undefined : storedOf<C>(key, row);
   }
 
-  #write(prepared: readonly PreparedWrite[]): void {
-    const meta = this.#prepare({ sql: 'SELECT "shape", "changed_at" FROM "meta"' }).get();
-    if (meta?.['shape'] !== this.#shape) throw this.#reshaped();
-    const current = prepared.map(({ write: { key } }) => this.#writer(key).current(key));
-    const stale = prepared.flatMap(({ write }, i) =>
-      expectationHolds(write.expect, versionOf(current[i]?.changedAt)) ? [] : [write.key],
-    );
-    if (stale.length > 0) throw new StaleVersion(stale);
-    const at = Math.max(Math.floor(this.#clock.now()), Number(meta['changed_at']) + 1);
-    for (const [i, { write, row }] of prepared.entries()) {
-      const writer = this.#writer(write.key);
-      if (row === undefined) writer.delete(write.key, current[i]);
-      else writer.put(write.key, row, { current: current[i], at });
-    }
-    this.#prepare({ sql: 'UPDATE "meta" SET "changed_at" = ?' }).run(at);
-  }
-
   #prepare({ sql }: Pick<BoundSql, 'sql'>): StatementSync {
     const known = this.#statements.get(sql);
     if (known !== undefined) return known;
@@ -166,31 +152,15 @@ class FileStore implements SqliteStore {
     return statement;
   }
 
-  #writer({ collection }: Key): SqliteWriter {
-    const known = this.#writers.get(collection);
-    if (known !== undefined) return known;
-    const writer = new SqliteWriter(this.#db, collection);
-    this.#writers.set(collection, writer);
-    return writer;
-  }
-
-  async #turn<T>(attempt: () => T): Promise<T> {
+  async #told<T>(answer: Promise<T>): Promise<T> {
     try {
-      const result = await takeTurn(this.#clock, attempt);
-      await this.#letOthersRun();
-      return result;
+      return await answer;
     } catch (error) {
       // The columns and indexes that our statements name may be gone.
-      if (isSqlError(error) && readShape(this.#db) !== this.#shape) throw this.#reshaped();
+      const isReshaped = isSqlError(error) && readShape(this.#db) !== this.#shape;
+      if (isReshaped || error instanceof Reshaped) throw this.#reshaped();
       throw asStoreError(error, this.#path);
     }
-  }
-
-  // Our calls answer at once, so a caller's loop over them would never let the process look at its sockets.
-  async #letOthersRun(): Promise<void> {
-    if (performance.now() - this.#yieldedAt < HELD_MS) return;
-    await new Promise(setImmediate);
-    this.#yieldedAt = performance.now();
   }
 
   #reshaped(): AppError {
@@ -202,12 +172,22 @@ class FileStore implements SqliteStore {
   }
 }
 
-function preparedRow(write: Write): Row | undefined {
-  return write.op === 'put' ? rowOf(TABLES[write.key.collection], write.value) : undefined;
+/** With its row made: nothing the caller changes later can reach it. */
+function wireWrite(write: Write): WireWrite {
+  const { collection, id } = write.key;
+  const { expect } = write;
+  return {
+    collection,
+    id,
+    expect: expect === undefined || expect === 'absent' ? (expect ?? null) : Number(expect.version),
+    row: write.op === 'put' ? rowOf(TABLES[collection], write.value) : null,
+  };
 }
 
-function versionOf(changedAt: number | undefined): string | undefined {
-  return changedAt === undefined ? undefined : String(changedAt);
+function openedToRead(path: string): AppError {
+  return new AppError('DATA_DIR_UNUSABLE', `${path} was opened only to be read`, {
+    hint: 'Start the service with `caliban serve`, or name its directory with --data_dir.',
+  });
 }
 
 /** Every commit has its own `changedAt`, so that it is the version too. */

@@ -1,9 +1,4 @@
-/** A failed build in words. */
-export interface BuildFailure {
-  readonly message: string;
-  readonly hint: string | null;
-  readonly retryable: boolean;
-}
+import type { BuildFailure } from '../builds/build-failure.ts';
 
 const SHOWN_LINES = 3;
 

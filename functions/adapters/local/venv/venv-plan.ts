@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { AppError } from '../../../../shared/errors/app-error.ts';
+import { needsImages, WITHOUT_IMAGES_HINT } from '../../../../shared/image/needs-images.ts';
 import type { DependencySpec } from '../../../ports/image-builder.ts';
 import { type Environment, inheritedEnvironment } from '../process/job-environment.ts';
 import type { Interpreter } from '../python.ts';
@@ -62,17 +63,12 @@ function keyOf(interpreter: Interpreter, requirements: Uint8Array, env: Environm
 }
 
 function refuseUnusable(dependencies: DependencySpec): void {
-  const { apt, base, extras } = dependencies;
-  const unusable = [
-    ...(apt.length > 0 ? [`apt packages (${apt.join(', ')})`] : []),
-    ...(base === null ? [] : [`a base image (${base})`]),
-    ...(extras.length > 0 ? [`extras (${extras.join(', ')})`] : []),
-  ];
+  const unusable = needsImages(dependencies);
   if (unusable.length === 0) return;
   throw new AppError(
     'PLATFORM_UNSUPPORTED',
-    `Without Docker this machine cannot provide ${unusable.join(' and ')}.`,
-    { hint: 'Start Docker and the service again, or submit to a hosted service.' },
+    `Plain processes of this machine cannot provide ${unusable.join(' and ')}.`,
+    { hint: WITHOUT_IMAGES_HINT },
   );
 }
 

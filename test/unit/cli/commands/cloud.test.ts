@@ -193,12 +193,21 @@ describe('hardware flags', () => {
   });
 });
 
+test('--docker_run_args is refused: it does not apply to jobs of a service', async (t) => {
+  const { run, packed } = await setUp(t);
+  const { status, stderr } = await run(['--docker_run_args=--volume /a:/b', 'x.py']);
+  t.expect(status).toBe(2);
+  t.expect(stderr).toContain('--docker_run_args does not apply to cloud.');
+  t.expect(stderr).toContain('caliban serve --job_memory');
+  t.expect(packed).toEqual([]);
+});
+
 describe('--image_tag', () => {
   test('is refused where jobs are plain processes, before anything is submitted', async (t) => {
     const { run, state, packed } = await setUp(t);
     const { status, stderr } = await run(['--image_tag', 'img:1', 'x.py']);
     t.expect(status).toBe(2);
-    t.expect(stderr).toContain('--image_tag img:1 cannot be used');
+    t.expect(stderr).toContain('without images: it cannot provide the image img:1.');
     t.expect({ packed, submitted: state.submissions }).toEqual({ packed: [], submitted: [] });
   });
 

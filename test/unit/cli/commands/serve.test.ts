@@ -1,7 +1,9 @@
-import { readFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, type TestContext, test, vi } from 'vitest';
+import { isRunning } from '../../../../cli/lib/serve-file.ts';
 import type { ServeOptions } from '../../../../functions/embedded.ts';
 import { AppError } from '../../../../shared/errors/app-error.ts';
 import { type CliOptions, createTestCli } from '../../../doubles/cli.ts';
@@ -41,6 +43,85 @@ describe('serve in the foreground', () => {
     const parts = hostThat(async ({ dataDir }) => void seen.push(dataDir));
     await cli.run(['serve', ...flags], { parts, env });
     t.expect(seen).toEqual([join(cli.home, folder)]);
+  });
+
+  test('hands over what environments are made from, and the limits of a job', async (t) => {
+    const cli = createTestCli(t.onTestFinished);
+    const seen: ServeOptions[] = [];
+    await cli.run(
+      [
+        'serve',
+        '--job_cpus=0.5',
+        '--job_memory',
+        '512m',
+        '--base_image',
+        'py:{}',
+        '--ca_bundle=ca.pem',
+      ],
+      {
+        parts: hostThat(async (options) => void seen.push(options)),
+        env: {
+          CALIBAN_PLATFORM: 'docker',
+          CALIBAN_BASE_IMAGE: 'not/this',
+          CALIBAN_INDEX_URL: 'https://u:p@packages.example/simple',
+        },
+      },
+    );
+    t.expect(seen).toMatchObject([
+      {
+        platform: 'docker',
+        onlyDocker: ['--job_cpus', '--job_memory', '--base_image'],
+        limits: { cpus: 0.5, memoryBytes: 512 * 1024 ** 2 },
+        builds: {
+          baseImage: 'py:{}',
+          caBundle: join(cli.cwd, 'ca.pem'),
+          indexUrl: 'https://u:p@packages.example/simple',
+        },
+      },
+    ]);
+  });
+
+  test.for([
+    ['--job_memory=1m', '--job_memory 1m is no size from 6m on.'],
+    ['--job_memory=8gb', '--job_memory 8gb is no size'],
+    ['--job_cpus=0', '--job_cpus 0 is no number of processors'],
+    ['--job_cpus=two', '--job_cpus two is no number of processors'],
+    ['--index_url=file:///secret', '--index_url is no http or https address.'],
+    ['--platform=podman', 'podman'],
+  ] as const)('refuses %s', async ([flag, text], t) => {
+    const cli = createTestCli(t.onTestFinished);
+    const { status, stderr } = await cli.run(['serve', flag]);
+    t.expect(status).toBe(2);
+    t.expect(stderr).toContain(text);
+    t.expect(stderr).not.toContain('secret');
+  });
+
+  test.for([
+    [{}, [], 'info'],
+    [{ CALIBAN_LOG_LEVEL: 'warn' }, [], 'warn'],
+    [{ CALIBAN_LOG_LEVEL: '' }, [], 'info'],
+    [{ CALIBAN_LOG_LEVEL: 'warn' }, ['--log-level', 'debug'], 'debug'],
+  ] as const)('logs as much as %j and %j say', async ([env, flags, level], t) => {
+    const cli = createTestCli(t.onTestFinished);
+    const seen: unknown[] = [];
+    const parts = hostThat(async ({ logLevel }) => void seen.push(logLevel));
+    await cli.run(['serve', ...flags], { parts, env });
+    t.expect(seen).toEqual([level]);
+  });
+
+  test.for([
+    ['debg', 'Did you mean debug?'],
+    ['loud', 'It can be: debug, info, warn, error.'],
+  ] as const)('refuses CALIBAN_LOG_LEVEL=%s', async ([level, text], t) => {
+    const cli = createTestCli(t.onTestFinished);
+    for (const flags of [[], ['--detach']]) {
+      const { status, stderr } = await cli.run(['serve', ...flags], {
+        env: { CALIBAN_LOG_LEVEL: level },
+      });
+      t.expect(status).toBe(2);
+      t.expect(stderr).toContain(`CALIBAN_LOG_LEVEL cannot be ${level}.`);
+      t.expect(stderr).toContain(text);
+    }
   });
 
   test.for([
@@ -94,7 +175,7 @@ describe('serve in the background', { timeout: 30_000 }, () => {
     const { run, home } = await setUp(t);
     t.expect((await run(['serve', '--status'])).status).toBe(3);
 
-    const started = await run(['serve', '--detach', '--slots', '3']);
+    const started = await run(['serve', '--detach', '--slots', '3', '--log_level', 'debug']);
     t.expect(started).toMatchObject({ status: 0, stdout: '' });
     t.expect(started.stderr).toMatch(
       /^Started a service .*caliban serve --stop\nIts token is new: see \S+\/token\n$/,
@@ -115,6 +196,7 @@ describe('serve in the background', { timeout: 30_000 }, () => {
     t.expect((await run(['serve', '--stop'])).stderr).toContain('No service runs');
     const log = await readFile(join(home, '.caliban', 'serve.log'), 'utf8');
     t.expect(log).toContain('--slots=3');
+    t.expect(log).toContain('--log_level=debug');
     t.expect(log).toContain('--idle_minutes=30');
     t.expect(log).not.toContain('secret');
     t.expect((await run(['serve', '--detach'])).stderr).not.toContain('secret');
@@ -137,6 +219,7 @@ describe('serve in the background', { timeout: 30_000 }, () => {
     const { address, pid } = JSON.parse((await run(['serve', '--status', '--json'])).stdout);
     const refusal = `A service runs already at ${address} (process ${pid}); stop it first: caliban serve --stop`;
     const given = [['--slots=2'], ['--port=1'], ['--host=::1'], ['--platform=process']];
+    given.push(['--log_level=info']);
     for (const flags of [...given, [`--token=${'t'.repeat(20)}`]]) {
       const { status, stderr } = await run(['serve', '--detach', ...flags]);
       t.expect({ flags, status }).toEqual({ flags, status: 6 });
@@ -185,6 +268,25 @@ describe('serve in the background', { timeout: 30_000 }, () => {
     t.expect(first).toEqual(second);
   });
 
+  test('one that meets a service about to end is started again when that has gone', async (t) => {
+    const { run, home } = await setUp(t);
+    const dataDir = join(home, '.caliban');
+    await mkdir(dataDir);
+    await writeFile(join(dataDir, 'lock'), '');
+    const starting = run(['serve', '--detach']);
+    await vi.waitUntil(() => existsSync(join(dataDir, 'lost')), { timeout: 20_000 });
+    await rm(join(dataDir, 'lock'));
+    t.expect(await starting).toMatchObject({ status: 0 });
+  });
+
+  test('is told as ended when its process has gone, so that another can start', async (t) => {
+    const { run } = await setUp(t);
+    await run(['serve', '--detach'], { env: { FAKE_SERVE: 'lingers' } });
+    const { pid } = JSON.parse((await run(['serve', '--status', '--json'])).stdout);
+    t.expect((await run(['serve', '--stop'])).status).toBe(0);
+    t.expect(isRunning(pid)).toBe(false);
+  });
+
   test('one that cannot start is told with the end of its log', async (t) => {
     const { run } = await setUp(t);
     const { status, stderr } = await run(['serve', '--detach'], { env: { FAKE_SERVE: 'broken' } });
@@ -220,7 +322,8 @@ function hostThat(runs: (options: ServeOptions) => Promise<void>, newToken: stri
         await runs(options);
         const closed = Promise.resolve();
         const address = 'http://127.0.0.1:1';
-        return { address, instance: 'i', tokenFile: 't', newToken, closed };
+        const here = { platform: 'process', note: null } as const;
+        return { address, instance: 'i', ...here, tokenFile: 't', newToken, closed };
       },
       offline: async () => null,
     }),

@@ -39,6 +39,21 @@ describe('what goes up', () => {
     });
   });
 
+  test('but never the data directory of the service, which holds its token', async ({ expect }) => {
+    const contextDir = aProject({
+      'train.py': 'x',
+      '.caliban/token': 's',
+      '.caliban/service.db': 'x',
+    });
+    const moduleArgument = 'train.py';
+    for (const leftOut of [join(contextDir, '.caliban'), join(contextDir, 'none'), contextDir]) {
+      const names = namesOf(await planPack({ contextDir, moduleArgument, leftOut }))['.'];
+      const isItsOwn = leftOut.endsWith('.caliban');
+      expect(names?.includes('train.py')).toBe(true);
+      expect(names?.some((name) => name.startsWith('.caliban'))).toBe(!isItsOwn);
+    }
+  });
+
   test('and each -d directory as a layer of its own, in order, the package last', async ({
     expect,
   }) => {

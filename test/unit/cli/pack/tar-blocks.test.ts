@@ -87,7 +87,7 @@ describe("the system's tar unpacks what was packed", () => {
     }
   });
 
-  test('any tree comes back as it was', async ({ expect }) => {
+  test('any tree comes back as it was', { timeout: 60_000 }, async ({ expect }) => {
     const name = fc.stringMatching(/^[a-c é😀.-]{1,5}$/u).filter((text) => !/^\.+$/.test(text));
     const path = fc.array(name, { minLength: 1, maxLength: 4 }).map((names) => names.join('/'));
     const content: fc.Arbitrary<Content> = fc.oneof(

@@ -68,7 +68,7 @@ test.for([
 ])('the cursor %s is refused', async (cursor, { expect }) => {
   const { send } = createApiBench();
   const refused = await send(`${PATH}?cursor=${cursor}`, { token });
-  expect(refused.status).toBe(400);
+  expect(refused.status).toBe(422);
   expect(errorBody.parse(await refused.json()).error.code).toBe('CURSOR_INVALID');
 });
 

@@ -1,3 +1,7 @@
+import { getEventListeners } from 'node:events';
+import { setImmediate } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { test } from 'vitest';
 import * as z from 'zod';
 import { jobView } from '../../../../shared/api/jobs.ts';
@@ -72,7 +76,7 @@ test('a tampered Last-Event-ID and an unknown group are answered before a stream
   await bench.submit(sweepSpec(), 'k');
   for (const id of ['abc', Buffer.from('{"v":"x","id":"a"}').toString('base64url')]) {
     const error = await errorOf(bench.send(EVENTS, { headers: { 'Last-Event-ID': id } }));
-    expect(error).toMatchObject({ status: 400, code: 'CURSOR_INVALID' });
+    expect(error).toMatchObject({ status: 422, code: 'CURSOR_INVALID' });
   }
   expect(await errorOf(bench.send('/v1/groups/none/events'))).toMatchObject({ status: 404 });
 });
@@ -115,6 +119,24 @@ test('HEAD takes no place', async ({ expect }) => {
     expect((await bench.send(EVENTS, { method: 'HEAD' })).status).toBe(200);
   }
   expect((await bench.send(EVENTS)).status).toBe(200);
+});
+
+test('the end of the service is nothing to streams that have ended, whatever the garbage collector took', async ({
+  expect,
+}) => {
+  setFlagsFromString('--expose-gc');
+  const collectGarbage: () => void = runInNewContext('gc');
+  const ending = new AbortController();
+  const bench = createApiBench({ api: { ending: ending.signal } });
+  await bench.submit(sweepSpec(), 'k');
+  const readers = [1, 2, 3].map(async () => (await bench.send(EVENTS)).body?.getReader());
+  for (const reader of readers) await (await reader)?.read();
+  for (let i = 0; i < 5; i++) {
+    collectGarbage();
+    await setImmediate();
+  }
+  for (const reader of readers) await (await reader)?.cancel();
+  expect(getEventListeners(ending.signal, 'abort')).toEqual([]);
 });
 
 test('the end of the service ends every stream at once, in good order', async ({ expect }) => {

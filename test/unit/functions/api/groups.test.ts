@@ -163,7 +163,7 @@ test('a cursor of another list is CURSOR_INVALID', async ({ expect }) => {
     '/v1/jobs?cursor=e30',
   ]) {
     expect(await errorOf(bench.send(path)), path).toMatchObject({
-      status: 400,
+      status: 422,
       code: 'CURSOR_INVALID',
     });
   }

@@ -57,7 +57,7 @@ test('a changed cursor, or one of another job, is CURSOR_INVALID', async ({ expe
   const cursor = (await bench.send(`/v1/jobs/${id}-0/logs`)).headers.get(CURSOR);
   for (const since of [cursor, 'abc', '12', `${cursor}x`]) {
     const error = await errorOf(bench.send(`${path}?since=${since}`));
-    expect(error, String(since)).toMatchObject({ status: 400, code: 'CURSOR_INVALID' });
+    expect(error, String(since)).toMatchObject({ status: 422, code: 'CURSOR_INVALID' });
   }
 });
 
@@ -188,7 +188,10 @@ test('a platform that does not answer breaks the stream, is logged, and frees it
     const reader = streamReader(await bench.send(`${path}?follow=true`), bench.clock);
     await expect(reader.next()).rejects.toThrow('engine gone');
   }
-  expect(bench.logged.filter(({ level }) => level === 'warn').length).toBeGreaterThan(
-    LIMITS.followers,
+  const broken = bench.logged.filter(({ level }) => level === 'warn');
+  expect(broken.length).toBeGreaterThan(LIMITS.followers);
+  const streams = bench.logged.filter(({ fields }) => fields['path'] === path);
+  expect(broken.map(({ fields }) => fields['requestId'])).toEqual(
+    streams.map(({ fields }) => fields['requestId']),
   );
 });

@@ -78,7 +78,7 @@ test('what the config, the limits or the platform refuse is told before anything
   const refused = async (changes: Parameters<typeof sweepSpec>[0]) =>
     errorOf(bench.send('/v1/submissions', { json: sweepSpec(changes), headers: KEY }));
   expect(await refused({ config: '{"a": [1,' })).toMatchObject({
-    status: 400,
+    status: 422,
     code: 'CONFIG_SYNTAX',
   });
   const many = JSON.stringify(
@@ -90,6 +90,10 @@ test('what the config, the limits or the platform refuse is told before anything
   expect(await refused({ group: 'bob/none' })).toMatchObject({ code: 'GROUP_NOT_FOUND' });
   expect(await refused({ group: 'a/b/c' })).toMatchObject({ code: 'REQUEST_INVALID' });
   expect(await refused({ module: '\ud800' })).toMatchObject({ code: 'REQUEST_INVALID' });
+  expect(await refused({ codeLayers: [] })).toMatchObject({ code: 'REQUEST_INVALID' });
+  expect(await refused({ config: '{}', configLayer: CODE_LAYER })).toMatchObject({
+    code: 'REQUEST_INVALID',
+  });
   const groups = await bench.send('/v1/groups');
   expect(await groups.json()).toEqual({ groups: [], next: null });
 });

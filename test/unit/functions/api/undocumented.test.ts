@@ -103,5 +103,5 @@ test('whatever is sent, the answer is a documented one, in the documented form, 
     }),
     { numRuns: 600 },
   );
-  expect(bench.logged.filter(({ level }) => level !== 'info')).toEqual([]);
+  expect(bench.logged.filter(({ level }) => level === 'warn' || level === 'error')).toEqual([]);
 }, 30_000);

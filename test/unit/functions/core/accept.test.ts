@@ -211,7 +211,6 @@ describe('accept, refusals', () => {
       'PLATFORM_UNSUPPORTED',
       { image: 'python:3.12', codeLayers: [] },
     ],
-    ['no code to run', 'REQUEST_INVALID', { codeLayers: [] }],
     ['a config that is no JSON', 'CONFIG_SYNTAX', { config: '{"a": [1, 2}' }],
     ['a config of the wrong shape', 'CONFIG_INVALID', { config: '"text"' }],
     [

@@ -2,6 +2,8 @@ import { describe, test } from 'vitest';
 import { accept } from '../../../../functions/core/accept.ts';
 import { countsOf } from '../../../../functions/core/counts.ts';
 import { groupIdOf } from '../../../../functions/core/ids.ts';
+import { readSubmission } from '../../../../functions/core/read-submissions.ts';
+import type { Store } from '../../../../functions/ports/store.ts';
 import { AppError } from '../../../../shared/errors/app-error.ts';
 import { aSpec } from '../../../doubles/a-spec.ts';
 import {
@@ -70,6 +72,18 @@ describe('counts by state', () => {
     expect([counts.byState.SUCCEEDED, counts.byState.QUEUED, counts.settled]).toEqual([1, 0, true]);
   });
 
+  test('of a group are as young as those of its submission that is told to be over', async ({
+    expect,
+  }) => {
+    const deps = await withJobs('RUNNING');
+    await countsOf(deps, scope);
+    await deps.clock.advance(100);
+    await saved(deps, 'jobs', aJob({ groupId, state: 'SUCCEEDED' }));
+    expect((await readSubmission(deps, 'submission')).done).toBe(true);
+    const { byState } = await countsOf(deps, scope);
+    expect([byState.RUNNING, byState.SUCCEEDED]).toEqual([0, 1]);
+  });
+
   test('an acceptance in the group ends settled counts', async ({ expect }) => {
     const deps = await withJobs('SUCCEEDED');
     await countsOf(deps, scope);
@@ -99,6 +113,19 @@ describe('counts by state', () => {
     const deps = await withJobs('SUCCEEDED', 'RUNNING');
     const { byState, settled } = await countsWhileAccepted(deps);
     expect([byState.SUCCEEDED, byState.RUNNING, settled]).toEqual([1, 1, false]);
+  });
+
+  test('a reader waits for no turn to write: it tells what it counted, and nobody keeps it', async ({
+    expect,
+  }) => {
+    const deps = await withJobs('SUCCEEDED');
+    const never = new Promise<never>(() => undefined);
+    const commit: Store['commit'] = (_writes, patience) =>
+      patience === 'now-or-never' ? Promise.reject(new AppError('STORE_BUSY', 'locked')) : never;
+    const locked = { ...deps, store: { ...deps.store, commit } };
+    const { byState, settled } = await countsOf(locked, scope);
+    expect([byState.SUCCEEDED, settled]).toEqual([1, false]);
+    expect(deps.commits.filter(writesTo('counts'))).toHaveLength(0);
   });
 
   test('are told although they cannot be kept: a read needs no room on a disk', async ({

@@ -80,6 +80,13 @@ describe('drain', () => {
     expect(deps.platform.submitted).toHaveLength(3);
   });
 
+  test('beyond its places only as many as its platform starts in a moment', async ({ expect }) => {
+    const deps = await withSweeps({ maxActive: 3 }, { ada: 10 });
+    Object.assign(deps.platform, { ahead: () => 2 });
+    await drainLane(deps, LANE);
+    expect(deps.platform.submitted).toHaveLength(5);
+  });
+
   test('what came free is filled again within the slice', async ({ expect }) => {
     const deps = await withSweeps({ maxActive: 2 }, { ada: 4 });
     let waits = 0;
@@ -171,6 +178,20 @@ describe('drain', () => {
     await drainLane(deps, LANE);
     expect(deps.platform.submitted).toEqual([]);
     expect(await jobNow(deps, 'ada-0')).toMatchObject({ state: 'RUNNING', ref: 'made-before' });
+  });
+
+  test('a host that ends is asked between two batches, however many places there are', async ({
+    expect,
+  }) => {
+    const deps = await withSweeps({ maxActive: 400 }, { ada: 100 });
+    const waits: number[] = [];
+    const waitOnLane = async (_: string, ms: number) => {
+      waits.push(ms);
+      throw new Error('the service ends');
+    };
+    await expect(drainLane({ ...deps, waitOnLane }, LANE)).rejects.toThrow('the service ends');
+    expect(waits).toEqual([0]);
+    expect(deps.platform.submitted).toHaveLength(32);
   });
 
   test('a slice that breaks off gives the lane back', async ({ expect }) => {

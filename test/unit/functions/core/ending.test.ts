@@ -128,6 +128,17 @@ describe('a pass towards the end', () => {
     expect(Math.max(...sizes)).toBeLessThanOrEqual(500);
   });
 
+  test('breaks off when the host ends, between two pages', async ({ expect }) => {
+    const deps = await stopping();
+    for (let index = 0; index < 201; index++) await saved(deps, 'jobs', aJob({ index }));
+    const waitOnLane = () => Promise.reject(new Error('the service ends'));
+    await expect(endSubmission({ ...deps, waitOnLane }, 'submission')).rejects.toThrow('ends');
+    const states = (await jobsNow(deps)).map(({ state }) => state);
+    expect(states.filter((state) => state === 'STOPPED')).toHaveLength(200);
+    await endSubmission(deps, 'submission');
+    expect((await jobsNow(deps)).every(({ state }) => state === 'STOPPED')).toBe(true);
+  });
+
   test('a job that is claimed meanwhile is met by the next pass', async ({ expect }) => {
     const deps = await stopping({ index: 0 }, { index: 1 });
     const store = beforeCommit(deps.store, writesTo('jobs'), async () => {

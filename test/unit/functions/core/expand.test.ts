@@ -291,7 +291,10 @@ async function isSame(
   one: Partial<SubmissionSpec>,
   other: Partial<SubmissionSpec>,
 ): Promise<boolean> {
-  const deps = coreDeps();
+  const plain = coreDeps();
+  // Plain processes take neither base images nor packages.
+  const lanes = plain.lanes.map((lane) => ({ ...lane, platform: 'docker' as const }));
+  const deps: TestDeps = { ...plain, lanes, defaultPlatform: 'docker' };
   deps.layers.addVerified('d'.repeat(64));
   await submit(deps, aSpec(one), 'one');
   await submit(deps, aSpec(other), 'other');

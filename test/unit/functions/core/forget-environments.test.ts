@@ -27,6 +27,12 @@ describe('records that were copied to where no virtualenv is', () => {
     }
   });
 
+  test('and one that runs in an image, which is the engine’s', async ({ expect }) => {
+    const deps = await withSubmission({ run: { kind: 'image', digest: 'sha256:1' } }, 'QUEUED');
+    expect(await forgetEnvironments(deps)).toBe(1);
+    expect(await submissionNow(deps)).toMatchObject({ imageState: 'waiting', run: null });
+  });
+
   test('and while jobs of it are still to be made', async ({ expect }) => {
     const deps = await withSubmission({ ...IN_VENV, expanded: false, count: 2, chunks: 2 });
     expect(await forgetEnvironments(deps)).toBe(1);
@@ -39,7 +45,6 @@ describe('records that were copied to where no virtualenv is', () => {
       { run: { kind: 'workspace', venvKey: null, layers: [] } },
       ['QUEUED'],
     ],
-    ['that runs in an image', { run: { kind: 'image', digest: 'sha256:1' } }, ['QUEUED']],
     ['that is not ready yet', { imageState: 'waiting', run: null, openLane: null }, ['QUEUED']],
     ['that is to end', { ...IN_VENV, ending: 'requested', endingState: 'STOPPED' }, ['QUEUED']],
   ] as const)('leave one alone %s', async ([, changes, states], { expect }) => {

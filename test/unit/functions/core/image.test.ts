@@ -191,6 +191,41 @@ describe('image step', () => {
     expect((await submissionNow(deps)).endingCause?.message).toBe('No Python 3.4. Install it.');
   });
 
+  test('tells of each step, of a build how long it took, but not what it printed', async ({
+    expect,
+  }) => {
+    const deps = await withDependencies();
+    await prepareImage(deps, 'submission');
+    await deps.clock.advance(7_000);
+    deps.builder.progress = { ...FINAL, message: 'Cannot reach https://user:hunter2@index/' };
+    await prepareImage(deps, 'submission');
+    const submissionId = 'submission';
+    expect(deps.lines).toMatchObject([
+      { message: 'build started', fields: { build: KEY, attempt: 1, submissionId } },
+      {
+        message: 'build finished',
+        fields: { build: KEY, attempt: 1, state: 'failed', ms: 7_000, submissionId },
+      },
+      { message: 'end of submission requested', fields: { submissionId, cause: 'image-failed' } },
+    ]);
+    expect(JSON.stringify(deps.lines)).not.toContain('hunter2');
+    const seconds = deps.meters
+      .families()
+      .find(({ name }) => name === 'caliban_build_duration_seconds');
+    expect(seconds?.samples.find(({ suffix }) => suffix === '_sum')).toMatchObject({
+      labels: { state: 'failed' },
+      value: 7,
+    });
+  });
+
+  test('tells when a submission has what it runs in', async ({ expect }) => {
+    const deps = await withSubmission();
+    await prepareImage(deps, 'submission');
+    expect(deps.lines).toMatchObject([
+      { message: 'image ready', fields: { submissionId: 'submission', build: null } },
+    ]);
+  });
+
   test('what may pass by itself is left to the next delivery', async ({ expect }) => {
     const codes = ['UNAVAILABLE', 'DISK_FULL', 'DATA_DIR_UNUSABLE', 'STORE_BUSY'] as const;
     for (const failure of [...codes.map((code) => new AppError(code, 'down')), new Error('odd')]) {

@@ -12,7 +12,14 @@ import {
   START,
   type TestDeps,
 } from '../../../doubles/builders.ts';
-import { beforeCommit, jobNow, jobsNow, saved, writesTo } from '../../../doubles/store-access.ts';
+import {
+  beforeCommit,
+  changed,
+  jobNow,
+  jobsNow,
+  saved,
+  writesTo,
+} from '../../../doubles/store-access.ts';
 
 const SEEN = ['SUBMITTED', 'RUNNING', 'SUCCEEDED', 'FAILED', 'STOPPED'] as const;
 const DAY = 24 * 3_600_000;
@@ -317,6 +324,55 @@ describe('jobs that the platform lost', () => {
     expect((await jobNow(deps)).state).toBe('SUBMITTING');
   });
 });
+
+describe('from pass to pass', () => {
+  test('what has ended, as we hold it, is read once', async ({ expect }) => {
+    const deps = await withJobs(
+      { index: 0, state: 'RUNNING', ref: 'ref-0' },
+      { index: 1, state: 'FAILED', ref: 'ref-1' },
+      { index: 2, state: 'RUNNING', ref: 'ref-2' },
+    );
+    deps.platform.observations = [
+      anObservation({ jobId: 'submission-0', ref: 'ref-0', state: 'SUCCEEDED' }),
+      anObservation({ jobId: 'submission-1', ref: 'ref-1', state: 'FAILED' }),
+      anObservation({ jobId: 'submission-2', ref: 'ref-2', state: 'RUNNING' }),
+    ];
+    const { read, store } = countingReads(deps);
+    const first = await sync({ ...deps, store });
+    expect([first.moved, first.settled]).toEqual([1, new Set(['ref-0', 'ref-1'])]);
+    read.length = 0;
+    const second = await sync({ ...deps, store }, { settled: first.settled });
+    expect([second.moved, second.settled, read]).toEqual([0, first.settled, ['submission-2']]);
+    deps.platform.observations = [];
+    expect((await sync(deps, { settled: second.settled })).settled).toEqual(new Set());
+  });
+
+  test('what ended before its drainer said so is looked at again', async ({ expect }) => {
+    const deps = await withJobs({ state: 'SUBMITTING' });
+    deps.platform.observations = [anObservation({ state: 'SUCCEEDED' })];
+    const { settled } = await sync(deps);
+    await changed(
+      deps,
+      { collection: 'jobs', id: 'submission-0' },
+      { state: 'SUBMITTED', ref: 'ref-1' },
+    );
+    await sync(deps, { settled });
+    expect((await jobNow(deps)).state).toBe('SUCCEEDED');
+  });
+});
+
+/** Ids of the jobs that are read. */
+function countingReads(deps: TestDeps) {
+  const read: string[] = [];
+  const store: TestDeps['store'] = {
+    ...deps.store,
+    get(keys) {
+      read.push(...keys.filter(({ collection }) => collection === 'jobs').map(({ id }) => id));
+      return deps.store.get(keys);
+    },
+  };
+  return { read, store };
+}
 
 function sync(deps: TestDeps, options: Partial<SyncOptions> = {}) {
   return syncLane(deps, LANE, { full: false, wake: 'message', ...options });

@@ -1,5 +1,6 @@
 import { describe, test } from 'vitest';
 import { createClosers } from '../../../../functions/embedded/closers.ts';
+import { SILENT_LOG } from '../../../doubles/logs.ts';
 
 describe('closers', () => {
   test('what was opened last is closed first, one after the other', async ({ expect }) => {
@@ -24,7 +25,7 @@ describe('closers', () => {
       throw new Error('disk full');
     });
     closers.add('door', () => Promise.reject(new Error('stuck')));
-    const log = { info: () => {}, warn: () => {}, error: (fields: unknown) => logged.push(fields) };
+    const log = { ...SILENT_LOG, error: (fields: unknown) => logged.push(fields) };
     await closers.closeAll(log);
     expect(closed).toEqual(['lock']);
     expect(logged).toMatchObject([

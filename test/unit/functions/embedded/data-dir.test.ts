@@ -116,11 +116,12 @@ describe('token of a data directory', () => {
 describe('serve file', () => {
   test('says who serves and where, and leaves no draft behind', async ({ expect }) => {
     const dir = await makeDataDir(await aTemporaryDirectory());
-    await writeServeFile(dir, { instance: 'one', address: 'http://127.0.0.1:1' });
-    await writeServeFile(dir, { instance: 'two', address: 'http://127.0.0.1:2' });
+    await writeServeFile(dir, { instance: 'one', address: 'http://127.0.0.1:1', note: null });
+    await writeServeFile(dir, { instance: 'two', address: 'http://127.0.0.1:2', note: null });
     expect(JSON.parse(await readFile(dir.serveFile, 'utf8'))).toEqual({
       schemaVersion: 1,
       instance: 'two',
+      note: null,
       address: 'http://127.0.0.1:2',
       tokenFile: dir.tokenFile,
       pid: process.pid,
@@ -131,7 +132,7 @@ describe('serve file', () => {
 
   test('is taken back, also when it is gone', async ({ expect }) => {
     const dir = await makeDataDir(await aTemporaryDirectory());
-    await writeServeFile(dir, { instance: 'one', address: 'http://127.0.0.1:1' });
+    await writeServeFile(dir, { instance: 'one', address: 'http://127.0.0.1:1', note: null });
     await removeServeFile(dir);
     await removeServeFile(dir);
     expect(await readdir(dir.path)).toEqual([]);

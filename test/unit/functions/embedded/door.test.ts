@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { describe, type TestContext, test } from 'vitest';
+import { NOTHING_WATCHED } from '../../../../functions/api/process-watch.ts';
 import { makeDataDir } from '../../../../functions/embedded/data-dir.ts';
 import { openDoor, refuseOpenBind } from '../../../../functions/embedded/door.ts';
 import { errorBody } from '../../../../shared/api/error.ts';
@@ -44,6 +45,32 @@ describe('the door of the service', () => {
     t.expect(door.answering()).toBe(0);
   });
 
+  test('whoever only watches the service does not keep it', async (t) => {
+    const { deps, door, ask, touched } = await aDoor(t);
+    const { list } = deps.store;
+    const answering: number[] = [];
+    deps.store.list = (...asked) => {
+      answering.push(door.answering());
+      return list(...asked);
+    };
+    for (const path of ['/healthz', '/readyz', '/metrics', '/metrics?x=1']) {
+      t.expect((await ask(path)).status, path).toBe(200);
+    }
+    t.expect(touched()).toBe(0);
+    t.expect(new Set(answering)).toEqual(new Set([0]));
+    await ask('/v1/me?from=/healthz');
+    t.expect(touched()).toBe(1);
+  });
+
+  test('once it refuses it is not ready, and has no numbers', async (t) => {
+    const { door, ask } = await aDoor(t);
+    await door.refuse();
+    for (const path of ['/readyz', '/metrics', '/v1/me?from=/healthz']) {
+      t.expect((await ask(path)).status, path).toBe(503);
+    }
+    t.expect((await ask('/healthz?x=1')).status).toBe(200);
+  });
+
   test('is open to other machines only with a token of the user', ({ expect }) => {
     for (const host of ['127.0.0.1', '127.8.8.8', '::1', 'localhost']) refuseOpenBind(host, null);
     for (const host of ['0.0.0.0', '::', '10.0.0.1', '127.0.0.1.example', '']) {
@@ -59,7 +86,9 @@ async function aDoor({ onTestFinished }: TestContext) {
   let touches = 0;
   const door = await openDoor({
     ...{ dir, deps, instance: 'one', layers: deps.layers, token: TOKEN },
+    watch: NOTHING_WATCHED,
     ...{ host: '127.0.0.1', port: 0, ending: new AbortController().signal },
+    note: null,
     touch: () => {
       touches += 1;
     },

@@ -19,6 +19,10 @@ describe('handling messages on one machine', () => {
     expect(row?.value).toMatchObject({ attempts: 0, lastError: null });
     expect((await stored(deps, 'lanes', LANE)).value.leaseUntil).toBe(0);
     expect(deps.logged).toEqual([]);
+    expect(deps.lines.at(-1)).toMatchObject({
+      message: 'message left to the next start',
+      fields: { kind: 'drain', lane: LANE },
+    });
   });
 
   test('a failure of any other time is thrown', async ({ expect }) => {

@@ -32,6 +32,12 @@ describe('lane signals', () => {
     expect(second()).toBe('waits');
   });
 
+  test('no wait at all takes no timer', async ({ expect }) => {
+    const { clock, signals } = open();
+    await signals.wait('a', 0);
+    expect(clock.sleeping()).toBe(0);
+  });
+
   test('a poke of a lane nobody waits for is nothing', async ({ expect }) => {
     const { signals } = open();
     expect(() => signals.poke('a')).not.toThrow();
@@ -45,6 +51,7 @@ describe('lane signals', () => {
     ending.abort(new Error('the service ends'));
     await expect(waiting).rejects.toThrow('the service ends');
     await expect(signals.wait('b', 1_000)).rejects.toThrow('the service ends');
+    await expect(signals.wait('b', 0)).rejects.toThrow('the service ends');
   });
 });
 

@@ -1,6 +1,7 @@
 import { describe, test } from 'vitest';
 import { createClosers } from '../../../../functions/embedded/closers.ts';
 import { serveUntilEnd } from '../../../../functions/embedded/serve-until-end.ts';
+import { SILENT_LOG } from '../../../doubles/logs.ts';
 
 const NEVER = new Promise<void>(() => undefined);
 
@@ -58,7 +59,7 @@ function aService({ idleAfter, needed }: { idleAfter: Promise<void>; needed: boo
     door: { refuse: note('refused'), admit: note('admitted') },
     ending,
     closers,
-    log: { info: () => {}, warn: () => {}, error: note('logged') },
+    log: { ...SILENT_LOG, error: note('logged') },
   };
   return { done, end, serving };
 }

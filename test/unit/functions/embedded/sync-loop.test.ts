@@ -4,15 +4,17 @@ import { aJob, aLane, anObservation, coreDeps, LANE } from '../../../doubles/bui
 import { jobNow, saved, stored } from '../../../doubles/store-access.ts';
 
 describe('sync loop', () => {
-  test('looks each second', async (context) => {
+  test('looks at once, then each second', async (context) => {
     const { expect } = context;
     const { deps } = await start(context);
-    await deps.clock.advance(999);
-    expect(deps.platform.listed).toHaveLength(0);
-    await deps.clock.advance(1);
+    await deps.clock.advance(10);
     expect(deps.platform.listed).toHaveLength(1);
+    await deps.clock.advance(980);
+    expect(deps.platform.listed).toHaveLength(1);
+    await deps.clock.advance(20);
+    expect(deps.platform.listed).toHaveLength(2);
     await deps.clock.advance(4_000);
-    expect(deps.platform.listed).toHaveLength(5);
+    expect(deps.platform.listed).toHaveLength(6);
   });
 
   test('looks soon after a hint, once for hints that come together', async (context) => {
@@ -34,7 +36,7 @@ describe('sync loop', () => {
       if (deps.platform.listed.length === 0) loop.hint();
       return list(...args);
     };
-    await deps.clock.advance(1_010);
+    await deps.clock.advance(500);
     expect(deps.platform.listed).toHaveLength(2);
   });
 
@@ -73,6 +75,21 @@ describe('sync loop', () => {
     expect(deps.logged).toEqual(['sync failed', 'sync failed']);
   });
 
+  test('tells when it last made a whole pass: one that fails is none', async (context) => {
+    const { expect } = context;
+    const { deps, loop } = await start(context);
+    await deps.clock.advance(5_000);
+    const before = loop.turnedAt();
+    expect(deps.clock.now() - before).toBeLessThanOrEqual(1_000);
+    const list = deps.platform.list;
+    deps.platform.list = () => Promise.reject(new Error('unavailable'));
+    await deps.clock.advance(10_000);
+    expect(loop.turnedAt()).toBe(before);
+    deps.platform.list = list;
+    await deps.clock.advance(1_000);
+    expect(deps.clock.now() - loop.turnedAt()).toBeLessThanOrEqual(1_000);
+  });
+
   test('ends at the signal', async (context) => {
     const { expect } = context;
     const { deps, ending, ended } = await start(context);
@@ -80,7 +97,7 @@ describe('sync loop', () => {
     ending.abort();
     await ended;
     await deps.clock.advance(5_000);
-    expect(deps.platform.listed).toHaveLength(1);
+    expect(deps.platform.listed).toHaveLength(2);
   });
 });
 

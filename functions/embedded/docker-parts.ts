@@ -1,0 +1,53 @@
+import { createBaseResolver } from '../adapters/local/docker/base-image.ts';
+import { createDockerCliFinder } from '../adapters/local/docker/docker-cli.ts';
+import { openDockerPlatform } from '../adapters/local/docker/docker-platform.ts';
+import { connectEngine } from '../adapters/local/docker/engine.ts';
+import { engineHost } from '../adapters/local/docker/engine-host.ts';
+import { createEngineRegistry } from '../adapters/local/docker/engine-registry.ts';
+import { createDockerBuilder } from '../adapters/local/docker/image-builder.ts';
+import { probeDocker } from '../adapters/local/docker/probe-docker.ts';
+import type { PartsRequest, RunningParts } from './parts.ts';
+import type { DockerProbe } from './platform-choice.ts';
+import { environment, systemClock } from './runtime.ts';
+import type { BuildSettings } from './settings.ts';
+
+/** Containers of this machine's Docker engine, in images. */
+export async function openDockerParts(request: PartsRequest): Promise<RunningParts> {
+  const { dir, slots, builds, limits, log, layers, onChange } = request;
+  const machine = await machineDocker();
+  const connect = async () => machine.engine;
+  const registry = createEngineRegistry({
+    ...{ layers, log, connect, clock: systemClock, findDocker: machine.findCli },
+  });
+  const builder = createDockerBuilder({
+    ...machine,
+    settings: {
+      baseImages: builds.baseImage,
+      caBundle: builds.caBundle,
+      indexUrl: builds.indexUrl,
+    },
+    dir: dir.images,
+    network: null,
+    log,
+    readLayerFile: (diffId, path, maxBytes) => layers.readFile(diffId, path, maxBytes),
+  });
+  const platform = await openDockerPlatform({
+    ...{ dir: dir.docker, slots, limits, log, onChange, connect, clock: systemClock },
+  });
+  return { builder, registry, platform };
+}
+
+/** Whether this machine's Docker can be used, for these base images. */
+export async function probe({ baseImage }: BuildSettings): Promise<DockerProbe> {
+  return probeDocker({ ...(await machineDocker()), baseImages: baseImage });
+}
+
+async function machineDocker() {
+  const engine = await connectEngine();
+  const host = await engineHost(engine, environment());
+  return {
+    engine,
+    findCli: createDockerCliFinder({ environment: environment(), host }),
+    resolveBase: createBaseResolver({ engine, clock: systemClock }),
+  };
+}

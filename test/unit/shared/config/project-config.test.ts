@@ -1,0 +1,102 @@
+import { readFileSync } from 'node:fs';
+import { describe, test } from 'vitest';
+import { baseImageFor } from '../../../../shared/config/base-image.ts';
+import { parseProjectConfig } from '../../../../shared/config/project-config.ts';
+import { AppError } from '../../../../shared/errors/app-error.ts';
+
+interface Case {
+  name: string;
+  input: { config_text: string | null };
+  expected?: Record<'cpu' | 'gpu', Record<'base_image' | 'apt_packages', { value?: unknown }>>;
+  error?: { exit_code: number };
+}
+
+const { cases } = JSON.parse(
+  readFileSync(new URL('../../../fixtures/vectors/config.json', import.meta.url), 'utf8'),
+) as { cases: Case[] };
+
+// The original's own default images are gone; a project without one takes the service's.
+const ORIGINAL_DEFAULT = /^gcr\.io\/blueshift-playground\//;
+
+describe('a project file follows the recorded behaviour', () => {
+  test.for(cases)('$name', ({ input, expected, error }, { expect }) => {
+    for (const mode of ['cpu', 'gpu'] as const) {
+      const parse = () => parseProjectConfig(input.config_text ?? '{}', mode);
+      if (error !== undefined) {
+        expect(parse).toThrow(expect.objectContaining({ exit: 2 }));
+        continue;
+      }
+      const recorded = expected?.[mode];
+      const base = recorded?.base_image.value ?? null;
+      const isDefault = typeof base !== 'string' || ORIGINAL_DEFAULT.test(base);
+      expect(parse()).toMatchObject({
+        baseImage: isDefault ? null : base,
+        aptPackages: recorded?.apt_packages.value,
+      });
+    }
+  });
+});
+
+describe('what is wrong with a project file is told with its place and the fix', () => {
+  test.for([
+    ['{\n  "apt_package": ["git"]\n}', 'line 2, column 3: apt_package is no key', 'apt_packages?'],
+    ['{"apt_packages": ["git", 7]}', 'line 1, column 26: apt_packages.1 must be text.', 'keys'],
+    ['{"apt_packages": "git"}', 'apt_packages must be a list of package names, or an obj', 'keys'],
+    ['{"apt_packages": {"tpu": []}}', 'column 19: apt_packages.tpu is no key', 'keys'],
+    ['{"base_image": null}', 'base_image must be the name of an image', 'keys'],
+    ['{"base_image": ""}', 'must not be empty', 'keys'],
+    ['{"python_version": 3.12}', 'python_version must be text', 'keys'],
+    ['{"python_version": "latest"}', 'must be a version as in "3.12"', 'keys'],
+    ['[]', 'column 1: the whole must be an object', 'keys'],
+    ['{"mlflow_config": {"project": "p"}}', 'mlflow_config.region must be text', 'keys'],
+  ] as const)('%s', ([text, message, hint], { expect }) => {
+    const error = thrown(() => parseProjectConfig(text, 'cpu'));
+    expect(error.code).toBe('CONFIG_INVALID');
+    expect(error.message).toContain(message);
+    expect(error.hint).toContain(hint);
+  });
+
+  test('a syntax error names the file, line and column', ({ expect }) => {
+    const error = thrown(() => parseProjectConfig('{\n"apt_packages": [],\n}', 'cpu'));
+    expect(error.code).toBe('CONFIG_SYNTAX');
+    expect(error.message).toContain('.calibanconfig.json, line 2, column 19');
+  });
+});
+
+test('what is read and not acted on is told', ({ expect }) => {
+  const config = parseProjectConfig('{"gcloud": {"project_id": "p"}, "apt_packages": []}', 'gpu');
+  expect(config.unused).toEqual(['gcloud']);
+});
+
+test('a Python version is kept as text', ({ expect }) => {
+  const config = parseProjectConfig('{"python_version": "3.10"}', 'gpu');
+  expect(config.pythonVersion).toBe('3.10');
+});
+
+describe('braces in a base image', () => {
+  test.for([
+    ['img:{}', 'img:cpu'],
+    ['img:{0}', 'img:cpu'],
+    ['img:{{x}}', 'img:{x}'],
+    ['dlvm:tf2-{}-2.1', 'gcr.io/deeplearning-platform-release/tf2-cpu.2-1'],
+    ['dlvm:tf2-gpu', 'gcr.io/deeplearning-platform-release/tf2-gpu'],
+  ] as const)('%s is %s', ([text, meant], { expect }) => {
+    expect(baseImageFor('cpu', text, 'base_image')).toBe(meant);
+  });
+
+  test.for(['{}{}', '{mode}', '{', '}', '{1}'])('%s is refused', (text, { expect }) => {
+    const error = thrown(() => baseImageFor('cpu', text, 'base_image'));
+    expect(error.code).toBe('CONFIG_INVALID');
+    expect(error.message).toContain(JSON.stringify(text));
+  });
+});
+
+function thrown(act: () => unknown): AppError {
+  try {
+    act();
+  } catch (error) {
+    if (error instanceof AppError) return error;
+    throw error;
+  }
+  throw new Error('Nothing was thrown.');
+}
