@@ -81,7 +81,7 @@ test.runIf(canMountDisks())(
   async ({ expect, onTestFinished }) => {
     const disk = aSmallDisk({ onTestFinished }, 4);
     const warned: string[] = [];
-    const log = { ...SILENT, warn: (_: unknown, message: string) => void warned.push(message) };
+    const log = { ...SILENT_LOG, warn: (_: unknown, message: string) => void warned.push(message) };
     const platform = await openTestPlatform(disk.path, { log });
     onTestFinished(() => platform.close());
     const harness = { clock: systemClock, program: shellProgram };

@@ -115,7 +115,7 @@ if (task === 'lock') {
   });
   if (task === 'increment') process.stdout.write(await increment(store, Number(detail)));
   else if (task === 'claim') process.stdout.write(await claim(store));
-  else if (task === 'fill') process.stdout.write(await fill(store, Number(count)));
+  else if (task === 'fill') process.stdout.write(await fill(store, Number(detail)));
   else if (task === 'commit-forever') await commitForever(store);
   else if (task === 'commit-together') await commitTogether(store);
   else if (task === 'open') process.stdout.write('opened\n');
