@@ -1,9 +1,10 @@
+import type { JobView } from '../../shared/api/jobs.ts';
 import { AppError } from '../../shared/errors/app-error.ts';
 import { isTerminal } from '../../shared/jobs/job-state.ts';
 import { type Client, LOG_CURSOR_HEADER } from '../lib/client.ts';
 import { connectToRead } from '../lib/connect.ts';
 import type { Context } from '../lib/context.ts';
-import { StdoutClosed } from '../lib/output.ts';
+import { printable, StdoutClosed } from '../lib/output.ts';
 
 /** Between two looks at a job that wrote nothing. */
 const QUIET_MS = 1_000;
@@ -18,17 +19,26 @@ export async function run(ctx: Context): Promise<number> {
   const log = createLogReader(ctx, client, jobId);
   if (!ctx.options.isSet('follow') || !connection.live) {
     await log.catchUp();
+    tellFailure(ctx, await client.job(jobId));
     return 0;
   }
   for (;;) {
     // Asked before reading: what a job wrote before it ended is then surely read.
-    const { stage } = await client.job(jobId);
+    const job = await client.job(jobId);
     await log.catchUp();
-    if (isTerminal(stage)) return 0;
+    if (isTerminal(job.stage)) {
+      tellFailure(ctx, job);
+      return 0;
+    }
     const before = log.printed();
     await log.follow();
     if (log.printed() === before) await ctx.io.clock.sleep(QUIET_MS, ctx.io.signal);
   }
+}
+
+// What ended a job is often not in what it printed.
+function tellFailure({ out }: Context, { id, stage, cause }: JobView): void {
+  if (stage === 'FAILED') out.note(`Job ${id} FAILED: ${printable(cause.message)}`);
 }
 
 interface LogReader {

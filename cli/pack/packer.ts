@@ -2,6 +2,7 @@ import { mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PROJECT_CONFIG_FILE, type ProjectConfig } from '../../shared/config/project-config.ts';
+import { aptPackages } from '../../shared/image/apt-package.ts';
 import type { PackedLayer, PackedSource, Packer, PackRequest } from '../lib/parts.ts';
 import { dependencyLayer } from './dependency-layer.ts';
 import { hashLayer, type LayerKey, spoolLayer } from './layer.ts';
@@ -41,6 +42,8 @@ export function createPacker({ now = Date.now }: PackerOptions = {}): Packer {
   async function pack(request: PackRequest): Promise<PackedSource> {
     const { contextDir, module, extraDirs, signal } = request;
     const config = await readProjectConfig(contextDir, request.mode);
+    // What can be refused here is not found out after an upload.
+    aptPackages(config.aptPackages);
     const cache = await openStatCache({
       dir: request.cacheDir,
       contextDir: await realpath(contextDir),

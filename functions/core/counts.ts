@@ -100,7 +100,7 @@ function isFresh(deps: CountsDeps, counts: CountsDoc, since: number): boolean {
 
 function countState(deps: CountsDeps, scope: CountsScope, state: JobState): Promise<number> {
   return scope.kind === 'group'
-    ? deps.store.count('jobsOfGroup', { groupId: scope.id, state })
+    ? deps.store.count('jobsOfGroupByState', { groupId: scope.id, state })
     : deps.store.count('jobsOfSubmissionByState', { submissionId: scope.doc.id, state });
 }
 

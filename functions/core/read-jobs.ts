@@ -26,11 +26,10 @@ export async function listGroupJobs(
   request: PageRequest & JobFilters & { readonly facet: string | undefined },
 ): Promise<{ readonly jobs: JobView[]; readonly next: Cursor | undefined }> {
   const { state, platform, facet } = request;
-  const page = await deps.store.list(
-    'jobsOfGroup',
-    { groupId: group.id, ...present({ state, platform, facet }) },
-    pageOf(request),
-  );
+  const params = { groupId: group.id, ...present({ platform, facet }) };
+  const page = await (state === undefined
+    ? deps.store.list('jobsOfGroup', params, pageOf(request))
+    : deps.store.list('jobsOfGroupByState', { ...params, state }, pageOf(request)));
   const jobs = await jobViews(
     deps,
     page.items.map(({ value }) => value),

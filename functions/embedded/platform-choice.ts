@@ -107,7 +107,7 @@ function unusable(reason: string, isForLiving: boolean): AppError {
   return new AppError('SERVE_REFUSED', `Docker cannot be used: ${reason}${why}`, {
     hint: isForLiving
       ? 'Start Docker, or name another directory with --data_dir.'
-      : 'Start Docker, or run jobs as processes: --platform process',
+      : 'Mend that, or run jobs as processes: --platform process',
   });
 }
 

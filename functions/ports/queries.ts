@@ -107,7 +107,15 @@ export const QUERIES = {
   jobsOfGroup: {
     collection: 'jobs',
     equals: ['groupId'],
-    optional: ['state', 'platform'],
+    optional: ['platform'],
+    facet: true,
+    orderBy: 'order',
+    direction: 'asc',
+  },
+  jobsOfGroupByState: {
+    collection: 'jobs',
+    equals: ['groupId', 'state'],
+    optional: ['platform'],
     facet: true,
     orderBy: 'order',
     direction: 'asc',

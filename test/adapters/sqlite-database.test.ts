@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, type TestContext, test } from 'vitest';
-import { countSql, listSql } from '../../functions/adapters/local/sqlite/sqlite-queries.ts';
+import { countSql, endSql, listSql } from '../../functions/adapters/local/sqlite/sqlite-queries.ts';
 import {
   openSqliteStore,
   type SqliteStore,
@@ -164,6 +164,36 @@ describe('a file that cannot be the database', () => {
   });
 });
 
+describe('counting in stretches', () => {
+  test.for([1, 2, 3, 6, 7, 100])('of %i rows finds as many', async (countRows, t) => {
+    const path = aPath(t);
+    const store = await openSqliteStore({ path, clock, countRows });
+    t.onTestFinished(() => store.close());
+    // Several have the same place in the order.
+    await store.commit(
+      ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((id, i) =>
+        put(
+          { collection: 'jobs', id },
+          aDocument('jobs', {
+            order: String(i >> 1),
+            state: i === 6 ? 'RUNNING' : 'QUEUED',
+            facets: i % 2 === 0 ? ['flag:lr=1'] : [],
+            notBefore: i >> 2,
+          }),
+        ),
+      ),
+    );
+    const group = { groupId: 'g1' };
+    t.expect(await store.count('jobsOfGroup', group)).toBe(7);
+    t.expect(await store.count('recentJobs', {})).toBe(7);
+    t.expect(await store.count('jobsOfGroupByState', { ...group, state: 'QUEUED' })).toBe(6);
+    t.expect(await store.count('jobsOfGroup', { ...group, facet: 'flag:lr=1' })).toBe(4);
+    t.expect(await store.count('jobsOfGroup', { groupId: 'none' })).toBe(0);
+    const due = { submissionId: 's1', state: 'QUEUED', atMost: 0 };
+    t.expect(await store.count('jobsOfSubmissionByState', due)).toBe(4);
+  });
+});
+
 describe('the statement of each query', () => {
   test.for(Object.keys(QUERIES) as QueryName[])(
     '%s walks its index and sorts nothing',
@@ -188,9 +218,13 @@ describe('the statement of each query', () => {
           t.expect(list).not.toContain('TEMP B-TREE');
           t.expect(list).toMatch(spec.equals.length > 0 ? /^SEARCH d USING INDEX/ : /USING INDEX/);
         }
-        t.expect(plan(countSql(query, params))).not.toContain('TEMP B-TREE');
+        const stretch = { after, rows: 9 };
+        const counts = [countSql(query, params), countSql(query, params, stretch)];
+        const plans = [...counts, endSql(query, params, stretch)].map(plan);
+        t.expect(plans.join('\n')).not.toContain('TEMP B-TREE');
       }
       t.expect(plan(countSql(query, required))).toContain('COVERING INDEX');
+      t.expect(plan(countSql(query, required, { rows: 9 }))).toContain('COVERING INDEX');
     },
   );
 });

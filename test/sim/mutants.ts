@@ -55,7 +55,7 @@ export function firstSeedThatFinds(
   const folder = `${root}dist/mutants/${mutant.name.replaceAll(' ', '-')}`;
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  for (const part of ['functions', 'shared', 'test/sim', 'test/doubles/a-spec.ts', 'package.json'])
+  for (const part of ['functions', 'shared', 'test/sim', 'test/doubles', 'package.json'])
     cpSync(`${root}${part}`, `${folder}/${part}`, { recursive: true });
   symlinkSync(`${root}node_modules`, `${folder}/node_modules`);
   const source = readFileSync(`${folder}/${mutant.file}`, 'utf8');

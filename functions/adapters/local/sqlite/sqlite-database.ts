@@ -20,6 +20,8 @@ export interface SqliteOptions {
   readonly mountinfo?: string;
   /** What a future version would bring; those of this build when absent. */
   readonly migrations?: readonly string[];
+  /** Rows counted in one stretch, between two of which something may be committed; 200,000 when absent. */
+  readonly countRows?: number;
 }
 
 /** Whether there is a database to open with `readOnly`. */

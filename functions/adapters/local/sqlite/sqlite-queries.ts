@@ -1,6 +1,6 @@
 import type { SQLInputValue } from 'node:sqlite';
 import type { QueryName, QuerySpec } from '../../../ports/queries.ts';
-import type { Page } from '../../../ports/store.ts';
+import type { Cursor, Page } from '../../../ports/store.ts';
 import { querySpec } from '../../../ports/store-rules.ts';
 import { bound } from './sqlite-rows.ts';
 import { columnOf, facetTable, indexOf } from './sqlite-schema.ts';
@@ -13,23 +13,46 @@ export interface BoundSql {
 
 /** Reads one document more than the page asks for. */
 export function listSql(query: QueryName, params: object, page: Page): BoundSql {
-  const spec = querySpec(query);
-  const order = columnOf(spec.orderBy);
-  const conditions = conditionsOf(spec, params);
-  if (page.after !== undefined) {
-    const comparison = spec.direction === 'asc' ? '>' : '<';
-    conditions.add(`(${order}, "id") ${comparison} (?, ?)`, page.after.value, page.after.id);
-  }
-  const { sql, values } = conditions.from('"id", "changed_at", "value"');
+  const { sql, values } = behind(query, params, page.after).from('"id", "changed_at", "value"');
+  return { sql: `${sql} ${inOrder(query)} LIMIT ?`, values: [...values, page.limit + 1] };
+}
+
+/** A stretch of what a query matches: behind a place, if one is given, so many rows at most. */
+export interface Stretch {
+  readonly after?: Cursor | undefined;
+  readonly rows: number;
+}
+
+/** Counts what matches, as `count`; with a stretch, which takes twice as long for each row, only that. */
+export function countSql(query: QueryName, params: object, stretch?: Stretch): BoundSql {
+  if (stretch === undefined)
+    return conditionsOf(querySpec(query), params).from('count(*) AS "count"');
+  const { sql, values } = behind(query, params, stretch.after).from('1');
   return {
-    sql: `${sql} ORDER BY ${order} ${spec.direction}, "id" ${spec.direction} LIMIT ?`,
-    values: [...values, page.limit + 1],
+    sql: `SELECT count(*) AS "count" FROM (${sql} LIMIT ?)`,
+    values: [...values, stretch.rows],
   };
 }
 
-/** Counts what matches, as `count`. */
-export function countSql(query: QueryName, params: object): BoundSql {
-  return conditionsOf(querySpec(query), params).from('count(*) AS "count"');
+/** Where the last row of a whole stretch is, as `value` and `id`. */
+export function endSql(query: QueryName, params: object, { after, rows }: Stretch): BoundSql {
+  const order = columnOf(querySpec(query).orderBy);
+  const { sql, values } = behind(query, params, after).from(`${order} AS "value", "id"`);
+  return { sql: `${sql} ${inOrder(query)} LIMIT 1 OFFSET ?`, values: [...values, rows - 1] };
+}
+
+function inOrder(query: QueryName): string {
+  const { orderBy, direction } = querySpec(query);
+  return `ORDER BY ${columnOf(orderBy)} ${direction}, "id" ${direction}`;
+}
+
+function behind(query: QueryName, params: object, after: Cursor | undefined): Conditions {
+  const spec = querySpec(query);
+  const conditions = conditionsOf(spec, params);
+  if (after === undefined) return conditions;
+  const comparison = spec.direction === 'asc' ? '>' : '<';
+  conditions.add(`(${columnOf(spec.orderBy)}, "id") ${comparison} (?, ?)`, after.value, after.id);
+  return conditions;
 }
 
 class Conditions {
