@@ -76,6 +76,32 @@ test.runIf(canMountDisks())(
   },
 );
 
+test.runIf(canMountDisks())(
+  'a supervisor that finds no room is no end of its job: it is started again',
+  async ({ expect, onTestFinished }) => {
+    const disk = aSmallDisk({ onTestFinished }, 4);
+    const warned: string[] = [];
+    const log = { ...SILENT_LOG, warn: (_: unknown, message: string) => void warned.push(message) };
+    const platform = await openTestPlatform(disk.path, { log });
+    onTestFinished(() => platform.close());
+    const harness = { clock: systemClock, program: shellProgram };
+    // Room for what is to be run, then also for the first of the supervisor's files.
+    for (const [at, pages] of [1, 2].entries()) {
+      const jobId = `job-${pages}`;
+      disk.fill(pages * 4096);
+      await platform.submit(aJob(harness, { jobId, program: { exitCode: 5 } }));
+      await expect.poll(() => warned.length, { timeout: 20_000 }).toBeGreaterThan(at);
+      expect(warned).toContain('the disk takes nothing; the job waits for room');
+      expect(await platform.find(jobId)).toMatchObject([{ state: 'SUBMITTED', startedAt: null }]);
+      disk.free();
+      const stateOf = async () => (await platform.find(jobId))[0]?.state;
+      await expect.poll(stateOf, { timeout: 20_000 }).toBe('FAILED');
+      expect(await platform.find(jobId)).toMatchObject([{ exitCode: 5 }]);
+    }
+  },
+  60_000,
+);
+
 function full(code: string): Error {
   return Object.assign(new Error(`${code}: no room`), { code });
 }

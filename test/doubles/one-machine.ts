@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -81,7 +83,10 @@ export async function startOneMachine(
     child.kill(signal);
     await closed;
   };
-  onTestFinished(() => end('SIGTERM'));
+  onTestFinished(async () => {
+    await end('SIGTERM');
+    endPrograms(dataDir);
+  });
   const lines: string[] = [];
   for await (const line of createInterface({ input: child.stdout })) {
     lines.push(line);
@@ -105,6 +110,28 @@ function started(args: readonly string[], { uid, node = [], env = {} }: RunOptio
     stdio: ['ignore', 'pipe', 'pipe'],
     ...(uid === undefined ? {} : { uid, gid: uid }),
   });
+}
+
+// Programs outlive their service; those of a test that failed must not outlive the test.
+function endPrograms(dataDir: string): void {
+  const attempts = join(dataDir, 'process', 'attempts');
+  if (!existsSync(attempts)) return;
+  const files = readdirSync(attempts, { recursive: true, encoding: 'utf8' });
+  const started = files.filter((path) => path.endsWith('/started'));
+  for (const path of started) {
+    const hasEnded = files.includes(path.replace(/started$/, 'exit.json'));
+    const pid = Number(readFileSync(join(attempts, path), 'utf8').split('\n')[0]);
+    if (!hasEnded && pid > 1 && isOf(pid, attempts)) process.kill(-pid, 'SIGKILL');
+  }
+}
+
+// A number may be another process's by now. Without /proc nothing is ended.
+function isOf(pid: number, directory: string): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(directory);
+  } catch {
+    return false;
+  }
 }
 
 const jobsPage = z.object({ jobs: z.array(jobView), next: z.string().nullable() });
