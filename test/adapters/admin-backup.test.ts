@@ -30,10 +30,13 @@ describe('a backup that is made while a sweep runs', () => {
   test('is sound, and a service of it ends what was left without running anything twice', async (t) => {
     const { root, dataDir, target } = places(t);
     const runs = join(root, 'runs');
+    const go = join(root, 'go');
     const count = 40;
     const service = await startOneMachine(t.onTestFinished, dataDir);
+    // However long the backup takes: two run and most wait while it is made.
+    const waits = `[ "$2" -lt 8 ] || until [ -e '${go}' ]; do sleep 0.1; done`;
     await service.submit({
-      script: `echo "$PWD $2" >> '${runs}'; sleep 0.2; echo "n is $2"`,
+      script: `echo "$PWD $2" >> '${runs}'; ${waits}; echo "n is $2"`,
       count,
     });
     await t.expect
@@ -44,6 +47,7 @@ describe('a backup that is made while a sweep runs', () => {
     const made = await caliban(['admin', 'backup', target, '--data_dir', dataDir]);
     t.expect(made).toMatchObject({ status: 0, stdout: t.expect.stringContaining(`${count} jobs`) });
     t.expect(made.stderr).toContain(`caliban admin check --data_dir ${target}`);
+    writeFileSync(go, '');
     await service.until(count, 'SUCCEEDED');
     await service.stop();
 
