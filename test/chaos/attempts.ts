@@ -38,7 +38,8 @@ export function supervisorOf(dataDir: string, jobId: string): number | null {
 
 function readAttempt(directory: string, ref: string): AttemptOnDisk {
   const dot = ref.lastIndexOf('.');
-  const exit = textOf(join(directory, 'exit.json'));
+  // Until the program has ended the file only holds the room for its status.
+  const exit = textOf(join(directory, 'exit.json'))?.trim() || null;
   const end = textOf(join(directory, 'end.json'));
   return {
     jobId: ref.slice(0, dot),
