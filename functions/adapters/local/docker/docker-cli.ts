@@ -5,6 +5,7 @@ import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { AppError } from '../../../../shared/errors/app-error.ts';
 import { type Environment, inheritedEnvironment } from '../process/job-environment.ts';
+import { once } from './once.ts';
 
 /** A `docker` program that can build. */
 export interface DockerCli {
@@ -33,16 +34,7 @@ export function createDockerCliFinder(options: {
   readonly environment: Environment;
   readonly host: string;
 }): FindDockerCli {
-  let found: Promise<DockerCli> | undefined;
-  return async () => {
-    found ??= findDockerCli(options.environment, options.host);
-    try {
-      return await found;
-    } catch (error) {
-      found = undefined;
-      throw error;
-    }
-  };
+  return once(() => findDockerCli(options.environment, options.host));
 }
 
 async function findDockerCli(environment: Environment, host: string): Promise<DockerCli> {
