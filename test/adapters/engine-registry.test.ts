@@ -42,7 +42,7 @@ describe.runIf(hasDocker)('on a local engine', () => {
     expect(content).toMatch(/^[0-9a-f-]{36}$/);
     const facts = await (await testEngine).getImage(run.digest).inspect();
     expect(facts.RepoTags).toEqual([`caliban/run:${run.digest.slice(7, 47)}`]);
-    expect(facts.Config.Labels).toEqual({ 'dev.caliban.kind': 'run' });
+    expect(facts.Config.Labels).toEqual({ ...(await labelsOf(base)), 'dev.caliban.kind': 'run' });
     expect(facts.RootFS.Layers?.slice(1, 3)).toEqual(layers.map((layer) => `sha256:${layer}`));
   });
 
@@ -62,8 +62,9 @@ describe.runIf(hasDocker)('on a local engine', () => {
     const image = { base, layers, entrypoint: ['/bin/sh', '-c', script, 'sh'] };
     const { digest } = await registry.append(image);
     expect(await output(digest, undefined)).toBe('/opt\n1000\nhello you 0\n');
-    const { Config } = await (await testEngine).getImage(digest).inspect();
-    expect(Config.Labels).toEqual({ team: 'vision', 'dev.caliban.kind': 'run' });
+    const had = await labelsOf(base);
+    expect(had).toMatchObject({ team: 'vision' });
+    expect(await labelsOf(digest)).toEqual({ ...had, 'dev.caliban.kind': 'run' });
   });
 
   test('the code’s directory is the job’s to write to, as it is in the base', async ({
@@ -277,6 +278,11 @@ async function publishedImage(onTestFinished: Cleanup) {
       .catch(() => undefined); // not fetched
   });
   return { reference, host };
+}
+
+/** What an image says it is: the base of these tests has labels of its own. */
+async function labelsOf(image: string): Promise<Record<string, string>> {
+  return (await (await testEngine).getImage(image).inspect()).Config.Labels ?? {};
 }
 
 const NOBODY = { username: '', password: '', serveraddress: '' };
