@@ -39,6 +39,16 @@ module.exports = {
       to: { path: '^functions/', pathNot: ['^functions/ports/', '^functions/adapters/$1/'] },
     },
     {
+      name: 'one-machine-platforms-are-apart',
+      comment: 'what Docker and processes share is in attempts/, which knows neither',
+      severity: 'error',
+      from: { path: '^functions/adapters/local/(attempts|docker|process)/' },
+      to: {
+        path: '^functions/adapters/local/(docker|process)/',
+        pathNot: '^functions/adapters/local/$1/',
+      },
+    },
+    {
       name: 'cli-not-functions',
       comment: 'the CLI talks HTTP; only serve and the offline client host the service, lazily',
       severity: 'error',

@@ -1,10 +1,10 @@
 import { copyFile, mkdir, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { AppError } from '../../shared/errors/app-error.ts';
+import { copyAttempts } from '../adapters/local/attempts/attempt-backup.ts';
 import { type CopyRun, copyTree, syncDisks } from '../adapters/local/backup/copy-tree.ts';
 import { asDiskError } from '../adapters/local/disk-errors.ts';
 import { orAbsent, syncDirectory, systemCode } from '../adapters/local/durable-file.ts';
-import { copyAttempts } from '../adapters/local/process/attempt-backup.ts';
 import { backupDatabase } from '../adapters/local/sqlite/sqlite-backup.ts';
 import { openSqliteStore, type SqliteStore } from '../adapters/local/sqlite/sqlite-store.ts';
 import { createWakeQueue } from '../adapters/local/wake-queue.ts';

@@ -1,4 +1,4 @@
-import type { AttemptOnDisk, AttemptsOnDisk } from '../adapters/local/process/attempt-audit.ts';
+import type { AttemptOnDisk, AttemptsOnDisk } from '../adapters/local/attempts/attempt-audit.ts';
 import { type CheckStage, type Place, unitOf } from '../core/check/check-stage.ts';
 import { absenceOf, type Difference, versionOf } from '../core/check/difference.ts';
 import {

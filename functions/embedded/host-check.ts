@@ -1,4 +1,4 @@
-import { attemptsOnDisk } from '../adapters/local/process/attempt-audit.ts';
+import { attemptsOnDisk } from '../adapters/local/attempts/attempt-audit.ts';
 import type { HostCheck } from '../core/check/check-records.ts';
 import type { CoreDeps } from '../core/deps.ts';
 import { activeJobsStage, attemptsStage } from './check-attempts.ts';

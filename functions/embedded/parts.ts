@@ -1,7 +1,7 @@
 import { LIMITS } from '../../shared/api/limits.ts';
 import type { PlatformKind } from '../../shared/jobs/platform-kind.ts';
+import { createOfflinePlatform } from '../adapters/local/attempts/offline-platform.ts';
 import { openDiskLayerStore } from '../adapters/local/layers/disk-layer-store.ts';
-import { createOfflinePlatform } from '../adapters/local/process/offline-platform.ts';
 import type { SqliteStore } from '../adapters/local/sqlite/sqlite-store.ts';
 import { createConfigCache } from '../core/config-cache.ts';
 import type { LaneSetting } from '../core/deps.ts';

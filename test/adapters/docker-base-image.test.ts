@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { describe, test } from 'vitest';
-import { probeDocker } from '../../functions/adapters/local/docker/probe-docker.ts';
+import { probeDocker } from '../../functions/adapters/local/docker/engine/probe-docker.ts';
 import { NO_DEPENDENCIES, settled } from '../contract/image-builder.ts';
 import {
   type DockerParts,

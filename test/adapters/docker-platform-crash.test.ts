@@ -8,8 +8,8 @@ import { describe, test } from 'vitest';
 import {
   containerLabels,
   serviceIdOf,
-} from '../../functions/adapters/local/docker/container-names.ts';
-import { START_GRACE_MS } from '../../functions/adapters/local/docker/container-step.ts';
+} from '../../functions/adapters/local/docker/containers/container-names.ts';
+import { START_GRACE_MS } from '../../functions/adapters/local/docker/containers/container-step.ts';
 import { eventually, terminal, wholeLog } from '../contract/platform.ts';
 import { type EngineProxy, openEngineProxy } from '../doubles/engine-proxy.ts';
 import { SILENT_LOG } from '../doubles/logs.ts';

@@ -5,7 +5,7 @@ import { createServer } from 'node:http';
 import { Readable } from 'node:stream';
 import Docker from 'dockerode';
 import { describe, test } from 'vitest';
-import type { Engine } from '../../functions/adapters/local/docker/engine.ts';
+import type { Engine } from '../../functions/adapters/local/docker/engine/engine.ts';
 import type { ImageLookup, Registry } from '../../functions/ports/registry.ts';
 import { eventually } from '../contract/platform.ts';
 import { registryContract } from '../contract/registry.ts';

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import * as z from 'zod';
 import { AppError } from '../../../shared/errors/app-error.ts';
+import { once } from './once.ts';
 
 /** A Python that can run jobs and make virtualenvs. */
 export interface Interpreter {
@@ -26,16 +27,7 @@ const answerSchema = z.tuple([z.string(), z.string().startsWith('/'), z.string()
 export function createInterpreterResolver(options: {
   readonly path: string | undefined;
 }): () => Promise<Interpreter> {
-  let found: Promise<Interpreter> | undefined;
-  return async () => {
-    found ??= findInterpreter(options.path ?? '/usr/local/bin:/usr/bin:/bin');
-    try {
-      return await found;
-    } catch (error) {
-      found = undefined;
-      throw error;
-    }
-  };
+  return once(() => findInterpreter(options.path ?? '/usr/local/bin:/usr/bin:/bin'));
 }
 
 async function findInterpreter(path: string): Promise<Interpreter> {

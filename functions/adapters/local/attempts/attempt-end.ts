@@ -1,5 +1,5 @@
 import type { Cause } from '../../../../shared/jobs/cause.ts';
-import type { AttemptEnd } from '../process/attempt-record.ts';
+import type { AttemptEnd } from './attempt-record.ts';
 
 /** What is known of an attempt that is over. `at`: when it ended, or when that was found out. `cause`: unless a stop was asked for. */
 export interface Ending {

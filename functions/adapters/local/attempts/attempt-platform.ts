@@ -4,9 +4,9 @@ import type { Cause } from '../../../../shared/jobs/cause.ts';
 import type { PlatformKind } from '../../../../shared/jobs/platform-kind.ts';
 import type { LogChunk, Observation, Platform, PlatformJob } from '../../../ports/platform.ts';
 import type { Clock, Log } from '../../../ports/runtime.ts';
-import { type AttemptFiles, parseRef, refOf } from '../process/attempt-files.ts';
-import { readPiece } from '../process/attempt-log.ts';
-import { type AttemptEnd, type AttemptSpec, aSpec } from '../process/attempt-record.ts';
+import { type AttemptFiles, parseRef, refOf } from './attempt-files.ts';
+import { readPiece } from './attempt-log.ts';
+import { type AttemptEnd, type AttemptSpec, aSpec } from './attempt-record.ts';
 import { refuseUnnameable, tooLate } from './job-rules.ts';
 
 /** One attempt that a keeper looks after. `endSeenAt`: when this process learned of the end (ms). */

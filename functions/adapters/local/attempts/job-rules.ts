@@ -1,5 +1,5 @@
 import { type PlatformJob, PlatformRefusal } from '../../../ports/platform.ts';
-import { parseRef, refOf } from '../process/attempt-files.ts';
+import { parseRef, refOf } from './attempt-files.ts';
 
 // Linux refuses a longer single argument (MAX_ARG_STRLEN, execve(2)), the final NUL included.
 const MAX_WORD_BYTES = 131_071;

@@ -1,6 +1,6 @@
 import { mkdir, open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readPiece } from '../process/attempt-log.ts';
+import { readPiece } from '../attempts/attempt-log.ts';
 import { runBound } from './bound-process.ts';
 
 const PIECE_BYTES = 64 * 1024;

@@ -1,12 +1,12 @@
 import type { Clock, Log } from '../../../ports/runtime.ts';
+import { type AttemptFiles, parseRef, refOf } from '../attempts/attempt-files.ts';
+import type { AttemptEnd, AttemptSpec, AttemptStart } from '../attempts/attempt-record.ts';
+import { jobMark } from '../attempts/job-environment.ts';
 import { isFull } from '../disk-errors.ts';
 import { systemCode } from '../durable-file.ts';
-import { type AttemptFiles, parseRef, refOf } from './attempt-files.ts';
 import type { Launch } from './attempt-launch.ts';
-import type { AttemptEnd, AttemptSpec, AttemptStart } from './attempt-record.ts';
 import { removeUnchanged } from './attempt-remains.ts';
 import { type EndFacts, endOf } from './attempt-verdict.ts';
-import { jobMark } from './job-environment.ts';
 import { endGroupOf, isAlive, signalGroup } from './process-group.ts';
 import type { ProcessTable } from './process-table.ts';
 import { createQuickEnds, type QuickEnds } from './quick-ends.ts';

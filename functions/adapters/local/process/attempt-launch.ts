@@ -2,9 +2,13 @@ import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isAppError } from '../../../../shared/errors/app-error.ts';
 import type { PlatformJob } from '../../../ports/platform.ts';
-import type { AttemptFiles } from './attempt-files.ts';
-import { refOf } from './attempt-files.ts';
-import { type Environment, interpreterDirectory, jobEnvironment } from './job-environment.ts';
+import type { AttemptFiles } from '../attempts/attempt-files.ts';
+import { refOf } from '../attempts/attempt-files.ts';
+import {
+  type Environment,
+  interpreterDirectory,
+  jobEnvironment,
+} from '../attempts/job-environment.ts';
 import type { Spawner, Started } from './spawner.ts';
 import type { Workspaces } from './workspaces.ts';
 

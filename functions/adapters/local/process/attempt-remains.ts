@@ -1,7 +1,7 @@
 import { lstatSync, readdirSync, type Stats, statSync } from 'node:fs';
 import { chmod, rm, rmdir, unlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import type { AttemptFiles } from './attempt-files.ts';
+import type { AttemptFiles } from '../attempts/attempt-files.ts';
 import { isCopy } from './workspace-copy.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { type Cause, exitCause } from '../../../../shared/jobs/cause.ts';
 import { attemptEnd } from '../attempts/attempt-end.ts';
-import type { AttemptEnd } from './attempt-record.ts';
+import type { AttemptEnd } from '../attempts/attempt-record.ts';
 
 /** What is known of an attempt that is over. `at`: when it ended, or when that was found out. */
 export interface EndFacts {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ProcessIdentity } from '../attempts/attempt-record.ts';
 import { systemCode } from '../durable-file.ts';
-import type { ProcessIdentity, ProcessTable } from './process-table.ts';
+import type { ProcessTable } from './process-table.ts';
 
 const KILL_WAIT_MS = 5000;
 

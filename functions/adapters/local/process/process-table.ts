@@ -2,14 +2,6 @@ import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 
-/** Names one process for ever: a pid alone is reused, also across boots. */
-export interface ProcessIdentity {
-  readonly pid: number;
-  /** When it started, as the kernel words it; only compared for equality. */
-  readonly start: string;
-  readonly boot: string;
-}
-
 /** What the kernel knows about processes. The dead that nobody has reaped yet do not count. */
 export interface ProcessTable {
   bootId(): Promise<string>;

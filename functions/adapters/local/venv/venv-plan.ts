@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { AppError } from '../../../../shared/errors/app-error.ts';
 import { needsImages, WITHOUT_IMAGES_HINT } from '../../../../shared/image/needs-images.ts';
 import type { DependencySpec } from '../../../ports/image-builder.ts';
-import { type Environment, inheritedEnvironment } from '../process/job-environment.ts';
+import { type Environment, inheritedEnvironment } from '../attempts/job-environment.ts';
 import type { Interpreter } from '../python.ts';
 
 /** What a virtualenv follows from. */

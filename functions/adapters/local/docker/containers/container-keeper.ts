@@ -1,0 +1,312 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import pLimit from 'p-limit';
+import type { Clock, Log } from '../../../../ports/runtime.ts';
+import { attemptEnd } from '../../attempts/attempt-end.ts';
+import { type AttemptFiles, refOf } from '../../attempts/attempt-files.ts';
+import type { Keeper } from '../../attempts/attempt-platform.ts';
+import type { AttemptEnd, AttemptSpec } from '../../attempts/attempt-record.ts';
+import { syncDirectory, syncFile } from '../../durable-file.ts';
+import { EngineSilent } from '../engine/engine-call.ts';
+import { createEngineOutage } from '../engine/engine-outage.ts';
+import { refOfLabels, serviceLabel } from './container-names.ts';
+import { createContainerOutput } from './container-output.ts';
+import { readRecord } from './container-record.ts';
+import { advance, neverRan, type Progress, type RunDeps, UNSTARTED } from './container-run.ts';
+import { createStrays } from './container-strays.ts';
+import type { ContainerLimits } from './container-verdict.ts';
+import type { Containers, ListedContainer } from './containers.ts';
+import { type DockerAttempt, newDockerAttempt } from './docker-attempt.ts';
+import { LOG_PARTS } from './log-copy.ts';
+
+/** What the keeper works with. */
+export interface ContainerKeeperDeps {
+  readonly files: AttemptFiles;
+  readonly containers: Containers;
+  /** Aborted by `close`; `containers` ends its reads with it. */
+  readonly closing: AbortController;
+  readonly service: string;
+  readonly limits: ContainerLimits;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly slots: number;
+  readonly graceMs: number;
+  readonly pollMs: number;
+  readonly onChange: (jobId: string) => void;
+}
+
+/** Callers wait so long (ms) for an engine; what they then get is what was known before. */
+const PATIENCE_MS = 2000;
+// A TERM that comes before the container's init has set itself up is lost.
+const SETTLED_MS = 250;
+const LOOKS_AT_ONCE = 4;
+
+/** Starts, watches and ends containers. All it knows is in files and in the engine. */
+export class ContainerKeeper implements Keeper<DockerAttempt> {
+  readonly #deps: ContainerKeeperDeps;
+  readonly #run: RunDeps;
+  readonly #attempts = new Map<string, DockerAttempt>();
+  readonly #waiting = new Set<DockerAttempt>();
+  readonly #underway = new Set<Promise<void>>();
+  readonly #strays: ReturnType<typeof createStrays>;
+  readonly #outage: ReturnType<typeof createEngineOutage>;
+  #lookingAtAll: Promise<void> | null = null;
+  #occupied = 0;
+  #isOpen = false;
+
+  constructor(deps: ContainerKeeperDeps) {
+    const closing = deps.closing.signal;
+    const onOutputEnd = (attempt: DockerAttempt) =>
+      this.#inBackground(attempt.ref, this.#look(attempt));
+    this.#deps = deps;
+    this.#run = {
+      ...deps,
+      closing,
+      output: createContainerOutput({ ...deps, closing, onOutputEnd }),
+    };
+    this.#strays = createStrays(deps);
+    this.#outage = createEngineOutage(deps.log, () => closing.aborted);
+  }
+
+  get attempts(): ReadonlyMap<string, DockerAttempt> {
+    return this.#attempts;
+  }
+
+  /** Begins to start what waits, and to look at what runs. Before it, `track` only collects. */
+  open(): void {
+    this.#isOpen = true;
+    this.#fillSlots();
+    this.#inBackground('poll', this.#poll());
+  }
+
+  /** Starts nothing more, leaves containers running, and waits for what was asked of the engine already. */
+  async close(): Promise<void> {
+    this.#deps.closing.abort();
+    while (this.#underway.size > 0) await Promise.all(this.#underway);
+    for (const attempt of this.#attempts.values()) {
+      await attempt.checking;
+      await this.#run.output.stop(attempt);
+    }
+  }
+
+  async track(spec: AttemptSpec): Promise<DockerAttempt> {
+    const ref = refOf(spec.job);
+    const known = this.#attempts.get(ref);
+    if (known !== undefined) return known;
+    const attempt = newDockerAttempt(ref, spec);
+    this.#attempts.set(ref, attempt);
+    await this.#takeUp(attempt);
+    return attempt;
+  }
+
+  async forget(attempt: DockerAttempt): Promise<void> {
+    this.#attempts.delete(attempt.ref);
+    await this.#deps.files.retire(attempt.ref);
+  }
+
+  refresh(attempt: DockerAttempt): Promise<void> {
+    return this.#patiently(this.#look(attempt));
+  }
+
+  refreshActive(): Promise<void> {
+    return this.#patiently(this.#lookAtAll());
+  }
+
+  async stop(attempt: DockerAttempt): Promise<void> {
+    await this.refresh(attempt);
+    if (attempt.phase === 'ended' || attempt.stopRequested) return;
+    await this.#deps.files.requestStop(attempt.ref);
+    attempt.stopRequested = true;
+    await this.refresh(attempt);
+    if (!isOver(attempt)) this.#inBackground(attempt.ref, this.#seeToStop(attempt));
+  }
+
+  async #poll(): Promise<void> {
+    const { clock, closing, pollMs } = this.#deps;
+    for (;;) {
+      await this.#lookAtAll();
+      await clock.sleep(pollMs, closing.signal);
+    }
+  }
+
+  async #takeUp(attempt: DockerAttempt): Promise<void> {
+    const { files } = this.#deps;
+    const end = await files.readEnd(attempt.ref);
+    if (end !== null) return this.#settle(attempt, end);
+    attempt.stopRequested = await files.isStopRequested(attempt.ref);
+    attempt.record = await readRecord(files.directory(attempt.ref));
+    // What was accepted a moment ago has no container yet; of what an earlier service left, the engine has to be asked.
+    attempt.mayExist = !this.#isOpen;
+    if (attempt.record === null) this.#waiting.add(attempt);
+    else this.#enter(attempt, 'starting');
+    this.#fillSlots();
+  }
+
+  #fillSlots(): void {
+    for (const attempt of this.#waiting) {
+      const isFull = this.#occupied >= this.#deps.slots;
+      if (isFull || !this.#isOpen || this.#deps.closing.signal.aborted) return;
+      this.#enter(attempt, 'starting');
+      this.#inBackground(attempt.ref, this.#look(attempt));
+    }
+  }
+
+  #enter(attempt: DockerAttempt, phase: DockerAttempt['phase']): void {
+    const held = holdsSlot(attempt);
+    attempt.phase = phase;
+    this.#occupied += Number(holdsSlot(attempt)) - Number(held);
+    this.#waiting.delete(attempt);
+    if (phase === 'ended') this.#fillSlots();
+  }
+
+  // One look after the other: a container is made, and an end is written, once.
+  #look(attempt: DockerAttempt): Promise<void> {
+    attempt.looks += 1;
+    attempt.checking = attempt.checking
+      .then(() => (attempt.phase === 'ended' ? undefined : this.#check(attempt)))
+      .catch((error: unknown) => this.#warn(attempt.ref, error))
+      .finally(() => {
+        attempt.looks -= 1;
+      });
+    return attempt.checking;
+  }
+
+  #lookAtAll(): Promise<void> {
+    this.#lookingAtAll ??= this.#lookAtListed()
+      .catch((error: unknown) => this.#warn('all', error))
+      .finally(() => {
+        this.#lookingAtAll = null;
+      });
+    return this.#lookingAtAll;
+  }
+
+  async #lookAtListed(): Promise<void> {
+    const { containers, service } = this.#deps;
+    const listed = await containers.list(serviceLabel(service));
+    this.#outage.end();
+    const strays = listed.filter((container) => !this.#isLiving(container));
+    const running = new Set(listed.filter(isAlive).map(({ id }) => id));
+    const limit = pLimit(LOOKS_AT_ONCE);
+    const wanted = [...this.#attempts.values()].filter((attempt) => needsLook(attempt, running));
+    await Promise.all(wanted.map((attempt) => limit(() => this.#look(attempt))));
+    await this.#strays.tidy(strays);
+  }
+
+  #isLiving({ labels }: ListedContainer): boolean {
+    const attempt = this.#attempts.get(refOfLabels(this.#deps.service, labels) ?? '');
+    return attempt !== undefined && attempt.phase !== 'ended';
+  }
+
+  async #check(attempt: DockerAttempt): Promise<void> {
+    if (attempt.phase === 'waiting') {
+      if (!attempt.stopRequested) return;
+      if (!attempt.mayExist) return this.#finish(attempt, neverRan(this.#deps, UNSTARTED));
+    }
+    attempt.mayExist = true;
+    const progress = await advance(this.#run, attempt);
+    if (progress.kind === 'ended') return this.#finish(attempt, progress);
+    if (progress.kind === 'running') await this.#attend(attempt, progress.id);
+  }
+
+  /** What a running container needs: a slot, its output copied, its stop. */
+  async #attend(attempt: DockerAttempt, id: string): Promise<void> {
+    if (attempt.phase !== 'running') {
+      this.#enter(attempt, 'running');
+      this.#deps.onChange(attempt.spec.job.jobId);
+    }
+    if (attempt.stopRequested) await this.#signalStop(attempt, id);
+    await this.#run.output.follow(attempt, id);
+  }
+
+  // TERM, and KILL after the grace; again after a restart of the service.
+  async #signalStop(attempt: DockerAttempt, id: string): Promise<void> {
+    const { clock, containers, graceMs } = this.#deps;
+    const now = clock.now();
+    if (attempt.termSentAt === null) {
+      if (now - (attempt.startedAt ?? now) < SETTLED_MS) return;
+      await containers.kill(id, 'SIGTERM');
+      attempt.termSentAt = now;
+    } else if (now - attempt.termSentAt >= graceMs) {
+      await containers.kill(id, 'SIGKILL');
+    }
+  }
+
+  /** Looks at the moments when a stop has something to do; the poll does the rest. */
+  async #seeToStop(attempt: DockerAttempt): Promise<void> {
+    const { clock, closing, graceMs } = this.#deps;
+    await clock.sleep(SETTLED_MS, closing.signal);
+    await this.#look(attempt);
+    if (isOver(attempt)) return;
+    await clock.sleep(graceMs, closing.signal);
+    await this.#look(attempt);
+  }
+
+  // Only from #check, so that no two ends are written.
+  async #finish(attempt: DockerAttempt, ending: Ended): Promise<void> {
+    const { files } = this.#deps;
+    const { stopRequested } = attempt;
+    const end = attemptEnd({ ...ending, stopRequested });
+    await this.#run.output.stop(attempt);
+    await files.writeEnd(attempt.ref, end);
+    // Before the container goes, and with it all that the end could be found out from again.
+    await syncFile(join(files.directory(attempt.ref), 'end.json'));
+    await syncDirectory(files.directory(attempt.ref));
+    this.#settle(attempt, end);
+    this.#inBackground(attempt.ref, this.#clear(attempt));
+  }
+
+  #settle(attempt: DockerAttempt, end: AttemptEnd): void {
+    attempt.end = end;
+    attempt.endSeenAt = Math.max(this.#deps.clock.now(), end.finishedAt);
+    this.#enter(attempt, 'ended');
+    this.#deps.onChange(attempt.spec.job.jobId);
+  }
+
+  // What fails here, or a crash leaves, is done when the container is seen as a stray.
+  async #clear({ ref, record }: DockerAttempt): Promise<void> {
+    await rm(join(this.#deps.files.directory(ref), LOG_PARTS), { force: true });
+    if (record !== null) await this.#deps.containers.remove(record.id, false);
+  }
+
+  async #patiently(work: Promise<void>): Promise<void> {
+    const enough = new AbortController();
+    const patience = this.#deps.clock.sleep(PATIENCE_MS, enough.signal).catch(() => undefined);
+    await Promise.race([work, patience]);
+    enough.abort();
+  }
+
+  #inBackground(ref: string, work: Promise<void>): void {
+    const guarded = work
+      .catch((error: unknown) => this.#warn(ref, error))
+      .finally(() => this.#underway.delete(guarded));
+    this.#underway.add(guarded);
+  }
+
+  #warn(ref: string, error: unknown): void {
+    if (this.#deps.closing.signal.aborted) return;
+    if (error instanceof EngineSilent) this.#outage.begin(error);
+    else this.#deps.log.warn({ err: error, ref }, 'work on a container failed; it is tried again');
+  }
+}
+
+type Ended = Extract<Progress, { readonly kind: 'ended' }>;
+
+function isOver(attempt: DockerAttempt): boolean {
+  return attempt.phase === 'ended';
+}
+
+function holdsSlot({ phase }: DockerAttempt): boolean {
+  return phase === 'starting' || phase === 'running';
+}
+
+function isAlive({ status }: ListedContainer): boolean {
+  return status === 'running' || status === 'paused';
+}
+
+/** Whether more has to be asked than the list tells. One that is being looked at already is left to that. */
+function needsLook(attempt: DockerAttempt, running: ReadonlySet<string>): boolean {
+  if (attempt.looks > 0 || isOver(attempt)) return false;
+  if (attempt.phase === 'waiting') return attempt.stopRequested;
+  const runs = attempt.phase === 'running' && running.has(attempt.record?.id ?? '');
+  return !runs || attempt.stopRequested || attempt.capture === null;
+}

@@ -1,0 +1,62 @@
+import { type Cause, exitCause } from '../../../../../shared/jobs/cause.ts';
+import type { ContainerFacts } from './containers.ts';
+
+/** What a container may use; null: all of the machine. */
+export interface ContainerLimits {
+  readonly cpus: number | null;
+  readonly memoryBytes: number | null;
+}
+
+/** Why a container that ran has ended so. `lastOutput`: the end of what it printed. */
+export function causeOfExit(
+  facts: Pick<ContainerFacts, 'exitCode' | 'outOfMemory'>,
+  limits: ContainerLimits,
+  lastOutput: string,
+): Cause {
+  const { exitCode } = facts;
+  // Told as soon as any process of the container was killed for memory; a program may get over that.
+  if (exitCode !== 0 && facts.outOfMemory) return outOfMemory(exitCode, limits);
+  const reason = exitCode === 126 || exitCode === 127 ? reasonOfInit(lastOutput) : undefined;
+  return reason === undefined ? exitCause(exitCode) : notStarted(reason);
+}
+
+/** Why a program never ran, in the engine's words. */
+export function notStarted(reason: string): Cause {
+  const sentence = reason.replace(/\.*$/, '.');
+  const hint = reason.includes('docker-init')
+    ? ' The engine lacks its init: install the package tini (docker-init) on this machine.'
+    : '';
+  return { code: 'platform', message: `The program could not be started: ${sentence}${hint}` };
+}
+
+/** The image is not there to run. */
+export function imageGone(image: string): string {
+  return `the image ${image} is not on this machine any more; resubmit the job to have it made again`;
+}
+
+/** Nobody knows how it ended. */
+export const LOST: Cause = {
+  code: 'lost',
+  message:
+    'Its container was removed by somebody else than caliban, and its exit status with it; resubmit the job.',
+};
+
+function outOfMemory(exitCode: number, { memoryBytes }: ContainerLimits): Cause {
+  // 128 + SIGKILL: the program itself. With any other status it ended by itself, after one of its processes was killed.
+  const what =
+    exitCode === 137 ? 'Killed' : `Exit code ${exitCode}, after a process of it was killed`;
+  const message =
+    memoryBytes === null
+      ? `${what} for lack of memory on this machine.`
+      : `${what} for lack of memory: jobs have ${mebibytes(memoryBytes)}. Give them more with: caliban serve --job_memory`;
+  return { code: 'out-of-memory', message };
+}
+
+function mebibytes(bytes: number): string {
+  return `${Math.round(bytes / 1024 / 1024)} MiB`;
+}
+
+// The container's init says why it could not run the program; then it ends with 126 or 127, as a shell does.
+function reasonOfInit(lastOutput: string): string | undefined {
+  return /\[FATAL tini \(\d+\)\] (.+)\n$/.exec(lastOutput)?.[1];
+}

@@ -1,0 +1,171 @@
+import { Readable } from 'node:stream';
+import * as z from 'zod';
+import { AppError } from '../../../../../shared/errors/app-error.ts';
+import type { Engine } from '../engine/engine.ts';
+import { askEngine, EngineRefusal, EngineSilent } from '../engine/engine-call.ts';
+
+/** What the engine tells of one image. `layers` null: it is none that is made of layers. */
+export interface ImageFacts {
+  readonly id: string;
+  readonly tags: readonly string[];
+  readonly created: string;
+  readonly os: string;
+  readonly architecture: string;
+  readonly variant: string | null;
+  readonly layers: readonly string[] | null;
+  readonly settings: ImageSettings;
+}
+
+/** What an image says of how to run it, with Docker's names. */
+export interface ImageSettings {
+  readonly User: string;
+  readonly Env: readonly string[];
+  readonly WorkingDir: string;
+  readonly Labels: Readonly<Record<string, string>>;
+  readonly Volumes: Readonly<Record<string, object>> | null;
+  readonly ExposedPorts: Readonly<Record<string, object>> | null;
+  readonly StopSignal: string;
+  readonly Shell: readonly string[] | null;
+}
+
+/** The images of an engine. Every call throws EngineRefusal, and AppError UNAVAILABLE when the engine does not answer. */
+export interface Images {
+  /** By id or reference; null: there is none here. */
+  inspect(reference: string): Promise<ImageFacts | null>;
+  tag(id: string, name: { readonly repo: string; readonly tag: string }): Promise<void>;
+  /** Loads an archive as of `docker save`. What its stream throws is thrown on. */
+  load(archive: AsyncIterable<Uint8Array>): Promise<void>;
+  /** Fetches an image from its registry, without a login. */
+  pull(name: { readonly repository: string; readonly version: string }): Promise<void>;
+  /** Whether it keeps images in containerd's store, which takes no image in parts and has ids of its own. */
+  isContainerdStore(): Promise<boolean>;
+}
+
+const READ_MS = 20_000;
+const LOAD_MS = 30 * 60_000;
+const PULL_MS = 60 * 60_000;
+
+/** The images of the engine that `connect` reaches. All ends with `closing`. */
+export function createImages(connect: () => Promise<Engine>, closing: AbortSignal): Images {
+  const ask = async <T>(ms: number, call: (engine: Engine, signal: AbortSignal) => Promise<T>) => {
+    try {
+      return await askEngine({ ms, signal: closing }, async (signal) =>
+        call(await connect(), signal),
+      );
+    } catch (error) {
+      throw error instanceof EngineSilent ? unavailable(error) : error;
+    }
+  };
+
+  return {
+    inspect: async (reference) => {
+      try {
+        const found = await ask(READ_MS, (engine) => engine.getImage(reference).inspect());
+        return factsSchema.parse(found);
+      } catch (error) {
+        if (error instanceof EngineRefusal && error.status === 404) return null;
+        throw error;
+      }
+    },
+    tag: async (id, name) => {
+      await ask(READ_MS, (engine) => engine.getImage(id).tag(name));
+    },
+    load: (archive) =>
+      ask(LOAD_MS, async (engine, abortSignal) => {
+        const source = Readable.from(archive, { objectMode: false });
+        try {
+          await readProgress(await engine.loadImage(source, { quiet: true, abortSignal }));
+        } finally {
+          source.destroy();
+        }
+      }),
+    pull: ({ repository, version }) =>
+      ask(PULL_MS, async (engine, abortSignal) => {
+        const wanted = { fromImage: repository, tag: version, abortSignal };
+        await readProgress(await engine.createImage(wanted));
+      }),
+    isContainerdStore: async () => {
+      const found = await ask(READ_MS, (engine) => engine.info());
+      const status = infoSchema.parse(found).DriverStatus ?? [];
+      return status.some(([, value]) => value?.startsWith('io.containerd.snapshotter') === true);
+    },
+  };
+}
+
+/** Reads an answer that is a line of JSON for each thing that happened, to its end. Throws EngineRefusal when one is an error. */
+async function readProgress(stream: NodeJS.ReadableStream): Promise<void> {
+  stream.setEncoding('utf8');
+  let rest = '';
+  for await (const chunk of stream) {
+    const lines = `${rest}${chunk}`.split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) throwReported(line);
+  }
+  throwReported(rest);
+}
+
+function throwReported(line: string): void {
+  if (line.trim() === '') return;
+  const { error } = progressSchema.parse(JSON.parse(line));
+  if (error !== undefined) throw new EngineRefusal(500, error.trim(), undefined);
+}
+
+function unavailable(error: EngineSilent): AppError {
+  return new AppError('UNAVAILABLE', `The Docker engine does not answer: ${error.message}.`, {
+    hint: 'Start Docker.',
+    cause: error,
+  });
+}
+
+const progressSchema = z.object({ error: z.string().optional() });
+const infoSchema = z.object({ DriverStatus: z.array(z.array(z.string())).nullish() });
+const text = z
+  .string()
+  .nullish()
+  .transform((found) => found ?? '');
+const names = z
+  .record(z.string(), z.object({}))
+  .nullish()
+  .transform((found) => found ?? null);
+const settingsSchema = z.object({
+  User: text,
+  Env: z
+    .array(z.string())
+    .nullish()
+    .transform((found) => found ?? []),
+  WorkingDir: text,
+  Labels: z
+    .record(z.string(), z.string())
+    .nullish()
+    .transform((found) => found ?? {}),
+  Volumes: names,
+  ExposedPorts: names,
+  StopSignal: text,
+  Shell: z
+    .array(z.string())
+    .nullish()
+    .transform((found) => found ?? null),
+});
+const factsSchema = z
+  .object({
+    Id: z.string(),
+    RepoTags: z.array(z.string()).nullish(),
+    Created: text,
+    Os: z.string(),
+    Architecture: z.string(),
+    Variant: text,
+    RootFS: z.object({ Type: z.string(), Layers: z.array(z.string()).nullish() }),
+    Config: settingsSchema.nullish(),
+  })
+  .transform(
+    (found): ImageFacts => ({
+      id: found.Id,
+      tags: found.RepoTags ?? [],
+      created: found.Created === '' ? '1970-01-01T00:00:00Z' : found.Created,
+      os: found.Os,
+      architecture: found.Architecture,
+      variant: found.Variant === '' ? null : found.Variant,
+      layers: found.RootFS.Type === 'layers' ? (found.RootFS.Layers ?? []) : null,
+      settings: found.Config ?? settingsSchema.parse({}),
+    }),
+  );

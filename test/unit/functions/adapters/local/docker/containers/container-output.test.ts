@@ -1,0 +1,120 @@
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { describe, test } from 'vitest';
+import { openAttemptFiles } from '../../../../../../../functions/adapters/local/attempts/attempt-files.ts';
+import { aSpec } from '../../../../../../../functions/adapters/local/attempts/attempt-record.ts';
+import { createContainerOutput } from '../../../../../../../functions/adapters/local/docker/containers/container-output.ts';
+import type { Containers } from '../../../../../../../functions/adapters/local/docker/containers/containers.ts';
+import { newDockerAttempt } from '../../../../../../../functions/adapters/local/docker/containers/docker-attempt.ts';
+import { EngineRefusal } from '../../../../../../../functions/adapters/local/docker/engine/engine-call.ts';
+import { aPlatformJob } from '../../../../../../doubles/a-platform-job.ts';
+import { frame, keptOf } from '../../../../../../doubles/engine-output.ts';
+import { SILENT_LOG } from '../../../../../../doubles/logs.ts';
+
+const PRINTED = Buffer.from('one\ntwo\n');
+
+describe('the log of a container that has exited', () => {
+  test('is what was caught, when that lasted to the exit', async ({ expect, onTestFinished }) => {
+    const { output, attempt, log, replays } = await aBench(onTestFinished, { caught: 8, at: 500 });
+    await output.attach(attempt, 'c1');
+    expect(await output.complete(attempt, exitedAt(500))).toBe(true);
+    expect(await log()).toBe('one\ntwo\n');
+    expect(replays()).toBe(0);
+  });
+
+  test('is completed from the engine’s copy, when an engine died in between', async ({
+    expect,
+    onTestFinished,
+  }) => {
+    const { output, attempt, log, replays } = await aBench(onTestFinished, { caught: 5, at: 500 });
+    await output.attach(attempt, 'c1');
+    expect(await output.complete(attempt, exitedAt(501))).toBe(true);
+    expect(await log()).toBe('one\ntwo\n');
+    expect(replays()).toBe(1);
+  });
+
+  test('is read from the copy alone, when nothing was caught', async ({
+    expect,
+    onTestFinished,
+  }) => {
+    const { output, attempt, log } = await aBench(onTestFinished, { caught: 0, at: 500 });
+    expect(await output.complete(attempt, exitedAt(500))).toBe(true);
+    expect(await log()).toBe('one\ntwo\n');
+  });
+
+  test('waits for somebody else’s removal of the container to end', async ({
+    expect,
+    onTestFinished,
+  }) => {
+    const refusal = new EngineRefusal(409, 'marked for removal', undefined);
+    const { output, attempt } = await aBench(onTestFinished, { caught: 0, at: 500, refusal });
+    expect(await output.complete(attempt, exitedAt(500))).toBe(false);
+  });
+
+  test('stays as it is when the container is gone, or the copy cannot be read', async ({
+    expect,
+    onTestFinished,
+  }) => {
+    const gone = new EngineRefusal(404, 'no such container', undefined);
+    const one = await aBench(onTestFinished, { caught: 5, at: 500, refusal: gone });
+    await one.output.attach(one.attempt, 'c1');
+    expect(await one.output.complete(one.attempt, exitedAt(600))).toBe(true);
+    expect(await one.log()).toBe('one\nt');
+    expect(one.warnings).toEqual(['the end of a log is missing']);
+    const damaged = new EngineRefusal(500, 'unexpected EOF', undefined);
+    const other = await aBench(onTestFinished, { caught: 0, at: 500, refusal: damaged });
+    for (let turn = 0; turn < 4; turn++) {
+      await expect(other.output.complete(other.attempt, exitedAt(600))).rejects.toThrow(damaged);
+    }
+    expect(await other.output.complete(other.attempt, exitedAt(600))).toBe(true);
+  });
+});
+
+function exitedAt(finishedAt: number) {
+  const facts = { id: 'c1', labels: {}, status: 'exited', startedAt: 1, error: '' };
+  return { ...facts, finishedAt, exitCode: 0, outOfMemory: false };
+}
+
+/** An attempt whose program prints PRINTED; the engine's stream brings `caught` bytes of it and ends at a time. */
+async function aBench(
+  onTestFinished: (work: () => Promise<void>) => void,
+  set: { readonly caught: number; readonly at: number; readonly refusal?: EngineRefusal },
+) {
+  const dir = await mkdtemp(join(tmpdir(), 'caliban-test-'));
+  onTestFinished(() => rm(dir, { recursive: true, force: true }));
+  const files = await openAttemptFiles(dir);
+  const attempt = newDockerAttempt('job1.1', aSpec(aPlatformJob(), 1, 0));
+  await mkdir(files.directory(attempt.ref), { recursive: true });
+  let replays = 0;
+  const notAsked = () => Promise.reject(new Error('not asked'));
+  const containers: Containers = {
+    list: notAsked,
+    inspect: notAsked,
+    create: notAsked,
+    start: notAsked,
+    kill: notAsked,
+    remove: notAsked,
+    hasEntrypoint: notAsked,
+    attach: async () => Readable.from([frame(1, PRINTED.subarray(0, set.caught))]),
+    replay: async () => {
+      replays += 1;
+      if (set.refusal !== undefined) throw set.refusal;
+      return Readable.from(keptOf(PRINTED, true).map((bytes) => frame(1, bytes)));
+    },
+  };
+  const warnings: string[] = [];
+  const warn = (_: unknown, message: string) => void warnings.push(message);
+  const output = createContainerOutput({
+    files,
+    containers,
+    // The engine has ended its stream long before anybody has waited.
+    clock: { now: () => set.at, sleep: () => new Promise(() => undefined) },
+    log: { ...SILENT_LOG, warn, error: warn },
+    closing: new AbortController().signal,
+    onOutputEnd: () => undefined,
+  });
+  const log = async () => String(await readFile(join(files.directory(attempt.ref), 'log')));
+  return { output, attempt, log, warnings, replays: () => replays };
+}
