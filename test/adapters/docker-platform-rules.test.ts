@@ -14,6 +14,7 @@ import {
   onlyContainer,
   openIn,
   scriptJob,
+  testEngine,
   waiter,
 } from '../fixtures/docker-platform.ts';
 import { hasPart, TEST_BASE_IMAGE } from '../fixtures/require.ts';
@@ -36,7 +37,9 @@ describe.runIf(hasPart('docker'))('a container of the Docker platform', () => {
     const { Name, Config, HostConfig } = await (await onlyContainer(dir)).inspect();
     const service = Config.Labels['dev.caliban.service'];
     expect(Name).toBe(`/caliban-${service}-seen-1`);
+    const ofImage = (await (await testEngine).getImage(Config.Image).inspect()).Config.Labels;
     expect(Config.Labels).toEqual({
+      ...ofImage,
       'dev.caliban.service': expect.stringMatching(/^[0-9a-f]{12}$/),
       'dev.caliban.job': 'seen',
       'dev.caliban.attempt': '1',

@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, test } from 'vitest';
-import { createSpawner } from '../../functions/adapters/local/process/spawner.ts';
+import { createSpawner, type Started } from '../../functions/adapters/local/process/spawner.ts';
 import type { Platform } from '../../functions/ports/platform.ts';
 import { aJob, eventually, terminal } from '../contract/platform.ts';
 import { openTestPlatform, processHarness, shellProgram } from '../fixtures/process-platform.ts';
@@ -14,9 +14,11 @@ describe('the process that starts programs', () => {
   test('tells the end of what it started', async ({ expect, onTestFinished }) => {
     const spawner = createSpawner();
     onTestFinished(() => spawner.close());
-    const started = await spawner.start(aProgram('exit 3'));
-    const status = await new Promise<number | null>((resolve) => started.onExit(resolve));
-    expect(status).toBe(3);
+    const first = await spawner.start(aProgram('exit 3'));
+    const second = await spawner.start(aProgram('sleep 0.2; exit 4'));
+    expect(await exitOf(second)).toBe(4);
+    // Its end came long before anybody asked.
+    expect(await exitOf(first)).toBe(3);
   });
 
   test('tells what cannot be started, and starts the next', async ({ expect, onTestFinished }) => {
@@ -73,6 +75,10 @@ describe('the process that starts programs', () => {
 
 function aProgram(script: string) {
   return { file: '/bin/sh', args: ['-c', script], cwd: tmpdir(), env: {} };
+}
+
+function exitOf(started: Started): Promise<number | null> {
+  return new Promise((resolve) => started.onExit(resolve));
 }
 
 /** Submits a script and waits until it runs or is over. */

@@ -26,7 +26,7 @@ interface Pending {
  */
 export function createSpawner(): Spawner {
   const pending = new Map<number, Pending>();
-  const exits = new Map<number, (status: number | null) => void>();
+  const exits = new Map<number, PromiseWithResolvers<number | null>>();
   let helper: ChildProcess | undefined;
   let requests = 0;
   let isClosed = false;
@@ -36,10 +36,13 @@ export function createSpawner(): Spawner {
     const asked = pending.get(id);
     pending.delete(id);
     if (kind === 'started') {
-      asked?.resolve({ onExit: (callback) => exits.set(id, callback) });
+      const exit = Promise.withResolvers<number | null>();
+      // Its end may be heard in the same breath, before the asker has this answer.
+      exits.set(id, exit);
+      asked?.resolve({ onExit: (callback) => void exit.promise.then(callback) });
     } else if (kind === 'failed') asked?.reject(new Error(news.message));
     else {
-      exits.get(id)?.(news.status);
+      exits.get(id)?.resolve(news.status);
       exits.delete(id);
     }
   }
