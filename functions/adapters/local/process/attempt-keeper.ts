@@ -1,6 +1,12 @@
 import type { Clock, Log } from '../../../ports/runtime.ts';
 import { type AttemptFiles, parseRef, refOf } from '../attempts/attempt-files.ts';
 import type { AttemptEnd, AttemptSpec, AttemptStart } from '../attempts/attempt-record.ts';
+import {
+  AttemptScheduler,
+  holdsSlot,
+  newScheduled,
+  type ScheduledAttempt,
+} from '../attempts/attempt-scheduler.ts';
 import { jobMark } from '../attempts/job-environment.ts';
 import { isFull } from '../disk-errors.ts';
 import { systemCode } from '../durable-file.ts';
@@ -20,15 +26,9 @@ const STOP_POLL_MS = 50;
 /** Between two tries to start a program while the disk takes nothing. */
 const ROOM_MS = 5000;
 
-/** One attempt that the service looks after. `starting` and `running` hold a slot. */
-export interface Attempt {
-  readonly ref: string;
-  readonly spec: AttemptSpec;
-  phase: 'waiting' | 'starting' | 'running' | 'ended';
+/** One attempt that the service looks after. */
+export interface Attempt extends ScheduledAttempt {
   start: AttemptStart | null;
-  end: AttemptEnd | null;
-  /** When this process learned of the end (ms); not before `end.finishedAt`. */
-  endSeenAt: number;
   /** The supervisor was seen alive by this process, a moment ago. */
   seenAlive: boolean;
   /** Why nobody of ours will start it any more; null: somebody still may. */
@@ -36,7 +36,6 @@ export interface Attempt {
   /** Its end was asked for. */
   stopRequested: boolean;
   stopping: Promise<void> | null;
-  checking: Promise<void>;
   /** Its copy of the code is being made. */
   launching: boolean;
   /** Ended, and what is unchanged in its copy of the code was removed. */
@@ -59,36 +58,37 @@ export interface KeeperDeps {
 /** Starts, watches and ends attempts. All it knows is in files and in the process table. */
 export class AttemptKeeper {
   readonly #deps: KeeperDeps;
-  readonly #attempts = new Map<string, Attempt>();
-  readonly #waiting = new Set<Attempt>();
-  readonly #underway = new Set<Promise<void>>();
+  readonly #scheduler: AttemptScheduler<Attempt>;
   readonly #closing = new AbortController();
   readonly #quickEnds: QuickEnds;
   #tidying: Promise<void> = Promise.resolve();
-  #occupied = 0;
-  #isOpen = false;
 
   constructor(deps: KeeperDeps) {
     this.#deps = deps;
+    this.#scheduler = new AttemptScheduler({
+      ...deps,
+      closing: this.#closing.signal,
+      begin: (attempt) => this.#begin(attempt),
+      check: (attempt) => this.#check(attempt),
+      onError: (ref, error) => this.#warn(ref, error),
+    });
     this.#quickEnds = createQuickEnds(deps.slots);
   }
 
   get attempts(): ReadonlyMap<string, Attempt> {
-    return this.#attempts;
+    return this.#scheduler.attempts;
   }
 
   /** Begins to start what waits, and to look at what runs. Before it, `track` only collects. */
   open(): void {
-    this.#isOpen = true;
-    this.#fillSlots();
-    this.#inBackground('poll', this.#poll());
+    this.#scheduler.open();
+    this.#scheduler.inBackground('poll', this.#poll());
   }
 
   /** Starts nothing more, leaves running programs alone, and waits for what is under way. */
   async close(): Promise<void> {
     this.#closing.abort();
-    while (this.#underway.size > 0) await Promise.all(this.#underway);
-    for (const attempt of this.#attempts.values()) await attempt.checking;
+    await this.#scheduler.settled();
     await this.#tidying;
   }
 
@@ -100,20 +100,19 @@ export class AttemptKeeper {
   /** Looks after an attempt that was made just now; nothing when it does already. */
   accept(spec: AttemptSpec): void {
     const ref = refOf(spec.job);
-    if (this.#attempts.has(ref)) return;
+    if (this.attempts.has(ref)) return;
     const attempt = newAttempt(ref, spec);
-    this.#attempts.set(ref, attempt);
-    this.#waiting.add(attempt);
-    this.#fillSlots();
+    this.#scheduler.attempts.set(ref, attempt);
+    this.#scheduler.wait(attempt);
   }
 
   /** Looks after an attempt from now on; nothing when it does already. */
   async track(spec: AttemptSpec): Promise<Attempt> {
     const ref = refOf(spec.job);
-    const known = this.#attempts.get(ref);
+    const known = this.attempts.get(ref);
     if (known !== undefined) return known;
     const attempt = newAttempt(ref, spec);
-    this.#attempts.set(ref, attempt);
+    this.#scheduler.attempts.set(ref, attempt);
     await this.#takeUp(attempt);
     return attempt;
   }
@@ -121,22 +120,18 @@ export class AttemptKeeper {
   /** Drops an ended attempt; its files keep telling its end. Nothing while it is not tidied: a restart has to know it. */
   async forget(attempt: Attempt): Promise<void> {
     if (!attempt.tidied) return;
-    this.#attempts.delete(attempt.ref);
+    this.#scheduler.attempts.delete(attempt.ref);
     await this.#deps.files.retire(attempt.ref);
   }
 
   /** Looks again at what may have changed. What cannot be read now is tried again at the next look. */
   refresh(attempt: Attempt): Promise<void> {
-    // One look after the other: an end is written once.
-    attempt.checking = attempt.checking
-      .then(() => (attempt.phase === 'ended' ? undefined : this.#check(attempt)))
-      .catch((error: unknown) => this.#warn(attempt.ref, error));
-    return attempt.checking;
+    return this.#scheduler.look(attempt);
   }
 
   /** Refreshes all that hold a slot. */
   async refreshActive(): Promise<void> {
-    const active = [...this.#attempts.values()].filter((attempt) => holdsSlot(attempt.phase));
+    const active = [...this.attempts.values()].filter(holdsSlot);
     for (const attempt of active) await this.refresh(attempt);
   }
 
@@ -164,30 +159,12 @@ export class AttemptKeeper {
   async #takeUp(attempt: Attempt): Promise<void> {
     const { files } = this.#deps;
     const end = await files.readEnd(attempt.ref);
-    if (end !== null) return this.#settle(attempt, end);
+    if (end !== null) return this.#over(attempt, end);
     attempt.stopRequested = await files.isStopRequested(attempt.ref);
-    if ((await files.readStart(attempt.ref)) !== null) this.#enter(attempt, 'starting');
-    else if (!attempt.stopRequested) this.#waiting.add(attempt);
+    if ((await files.readStart(attempt.ref)) !== null) this.#scheduler.enter(attempt, 'starting');
     await this.refresh(attempt);
-    if (attempt.stopRequested) await this.stop(attempt);
-    this.#fillSlots();
-  }
-
-  #fillSlots(): void {
-    for (const attempt of this.#waiting) {
-      const isFull = this.#occupied >= this.#deps.slots;
-      if (isFull || !this.#isOpen || this.#closing.signal.aborted) return;
-      this.#enter(attempt, 'starting');
-      this.#inBackground(attempt.ref, this.#begin(attempt));
-    }
-  }
-
-  #enter(attempt: Attempt, phase: Attempt['phase']): void {
-    const held = holdsSlot(attempt.phase);
-    attempt.phase = phase;
-    this.#occupied += Number(holdsSlot(phase)) - Number(held);
-    this.#waiting.delete(attempt);
-    if (phase === 'ended') this.#fillSlots();
+    if (attempt.stopRequested) return this.stop(attempt);
+    if (attempt.phase === 'waiting') this.#scheduler.wait(attempt);
   }
 
   async #begin(attempt: Attempt): Promise<void> {
@@ -200,7 +177,7 @@ export class AttemptKeeper {
         if (this.#closing.signal.aborted) return;
         if (status === NO_ROOM) return this.#waitForRoom(attempt);
         attempt.abandoned = { kind: 'supervisor-gone', rebooted: false };
-        this.#inBackground(attempt.ref, this.refresh(attempt));
+        this.#scheduler.inBackground(attempt.ref, this.refresh(attempt));
       });
     } catch (error) {
       if (takesNothing(error)) return this.#waitForRoom(attempt, error);
@@ -222,7 +199,7 @@ export class AttemptKeeper {
       await clock.sleep(ROOM_MS, this.#closing.signal);
       if (attempt.phase === 'starting') await this.#begin(attempt);
     };
-    this.#inBackground(attempt.ref, again());
+    this.#scheduler.inBackground(attempt.ref, again());
   }
 
   async #check(attempt: Attempt): Promise<void> {
@@ -235,7 +212,7 @@ export class AttemptKeeper {
     const { supervisor } = start;
     if (supervisor !== null && (await isAlive(this.#deps.table, supervisor))) {
       attempt.seenAlive = true;
-      return this.#showRunning(attempt);
+      return this.#scheduler.run(attempt);
     }
     // It may have ended between the two looks.
     if (!(await this.#ifExited(attempt, start))) await this.#ifGone(attempt, start);
@@ -281,12 +258,6 @@ export class AttemptKeeper {
     await this.#finish(attempt, { kind: 'supervisor-gone', rebooted });
   }
 
-  #showRunning(attempt: Attempt): void {
-    if (attempt.phase === 'running') return;
-    this.#enter(attempt, 'running');
-    this.#deps.onChange(attempt.spec.job.jobId);
-  }
-
   // Only from #check, so that no two ends are written.
   async #finish(attempt: Attempt, how: EndFacts['how'], at?: number): Promise<void> {
     const { files, clock } = this.#deps;
@@ -295,14 +266,11 @@ export class AttemptKeeper {
     const end = endOf({ startedAt, at: at ?? clock.now(), stopRequested, how });
     await files.writeEnd(attempt.ref, end);
     this.#quickEnds.add(end, clock.now());
-    this.#settle(attempt, end);
+    this.#over(attempt, end);
   }
 
-  #settle(attempt: Attempt, end: AttemptEnd): void {
-    attempt.end = end;
-    attempt.endSeenAt = Math.max(this.#deps.clock.now(), end.finishedAt);
-    this.#enter(attempt, 'ended');
-    this.#deps.onChange(attempt.spec.job.jobId);
+  #over(attempt: Attempt, end: AttemptEnd): void {
+    this.#scheduler.end(attempt, end);
     this.#tidyUp(attempt);
   }
 
@@ -332,7 +300,7 @@ export class AttemptKeeper {
     attempt.stopRequested = true;
     await files.requestStop(attempt.ref);
     if (await files.forbidStart(attempt.ref)) return this.refresh(attempt);
-    this.#inBackground(attempt.ref, this.#terminate(attempt));
+    this.#scheduler.inBackground(attempt.ref, this.#terminate(attempt));
   }
 
   // TERM to all, then KILL to what is left. A supervisor that ends kills what its program left.
@@ -365,13 +333,6 @@ export class AttemptKeeper {
     return true;
   }
 
-  #inBackground(ref: string, work: Promise<void>): void {
-    const guarded = work
-      .catch((error: unknown) => this.#warn(ref, error))
-      .finally(() => this.#underway.delete(guarded));
-    this.#underway.add(guarded);
-  }
-
   #warn(ref: string, error: unknown): void {
     if (!this.#closing.signal.aborted) {
       const told = { err: error, ref, ...parseRef(ref) };
@@ -389,17 +350,14 @@ const INTERRUPTED = {
 
 function newAttempt(ref: string, spec: AttemptSpec): Attempt {
   return {
+    ...newScheduled(),
     ref,
     spec,
-    phase: 'waiting',
     start: null,
-    end: null,
-    endSeenAt: 0,
     seenAlive: false,
     abandoned: null,
     stopRequested: false,
     stopping: null,
-    checking: Promise.resolve(),
     launching: false,
     tidied: false,
   };
@@ -408,8 +366,4 @@ function newAttempt(ref: string, spec: AttemptSpec): Attempt {
 /** Whether the disk is full, or has become read-only. */
 function takesNothing(error: unknown): boolean {
   return isFull(error) || systemCode(error) === 'EROFS';
-}
-
-function holdsSlot(phase: Attempt['phase']): boolean {
-  return phase === 'starting' || phase === 'running';
 }

@@ -6,6 +6,7 @@ import { attemptEnd } from '../../attempts/attempt-end.ts';
 import { type AttemptFiles, refOf } from '../../attempts/attempt-files.ts';
 import type { Keeper } from '../../attempts/attempt-platform.ts';
 import type { AttemptEnd, AttemptSpec } from '../../attempts/attempt-record.ts';
+import { AttemptScheduler } from '../../attempts/attempt-scheduler.ts';
 import { syncDirectory, syncFile } from '../../durable-file.ts';
 import { EngineSilent } from '../engine/engine-call.ts';
 import { createEngineOutage } from '../engine/engine-outage.ts';
@@ -45,20 +46,24 @@ const LOOKS_AT_ONCE = 4;
 export class ContainerKeeper implements Keeper<DockerAttempt> {
   readonly #deps: ContainerKeeperDeps;
   readonly #run: RunDeps;
-  readonly #attempts = new Map<string, DockerAttempt>();
-  readonly #waiting = new Set<DockerAttempt>();
-  readonly #underway = new Set<Promise<void>>();
+  readonly #scheduler: AttemptScheduler<DockerAttempt>;
   readonly #strays: ReturnType<typeof createStrays>;
   readonly #outage: ReturnType<typeof createEngineOutage>;
   #lookingAtAll: Promise<void> | null = null;
-  #occupied = 0;
-  #isOpen = false;
 
   constructor(deps: ContainerKeeperDeps) {
     const closing = deps.closing.signal;
+    const scheduler: AttemptScheduler<DockerAttempt> = new AttemptScheduler({
+      ...deps,
+      closing,
+      begin: (attempt) => scheduler.look(attempt),
+      check: (attempt) => this.#check(attempt),
+      onError: (ref, error) => this.#warn(ref, error),
+    });
     const onOutputEnd = (attempt: DockerAttempt) =>
-      this.#inBackground(attempt.ref, this.#look(attempt));
+      scheduler.inBackground(attempt.ref, scheduler.look(attempt));
     this.#deps = deps;
+    this.#scheduler = scheduler;
     this.#run = {
       ...deps,
       closing,
@@ -69,43 +74,42 @@ export class ContainerKeeper implements Keeper<DockerAttempt> {
   }
 
   get attempts(): ReadonlyMap<string, DockerAttempt> {
-    return this.#attempts;
+    return this.#scheduler.attempts;
   }
 
   /** Begins to start what waits, and to look at what runs. Before it, `track` only collects. */
   open(): void {
-    this.#isOpen = true;
-    this.#fillSlots();
-    this.#inBackground('poll', this.#poll());
+    this.#scheduler.open();
+    this.#scheduler.inBackground('poll', this.#poll());
   }
 
-  /** Starts nothing more, leaves containers running, and waits for what was asked of the engine already. */
+  /**
+   * Starts nothing more, leaves containers running, and waits for what was asked of the engine already; not for ever, see
+   * `createContainers`.
+   */
   async close(): Promise<void> {
     this.#deps.closing.abort();
-    while (this.#underway.size > 0) await Promise.all(this.#underway);
-    for (const attempt of this.#attempts.values()) {
-      await attempt.checking;
-      await this.#run.output.stop(attempt);
-    }
+    await this.#scheduler.settled();
+    for (const attempt of this.attempts.values()) await this.#run.output.stop(attempt);
   }
 
   async track(spec: AttemptSpec): Promise<DockerAttempt> {
     const ref = refOf(spec.job);
-    const known = this.#attempts.get(ref);
+    const known = this.attempts.get(ref);
     if (known !== undefined) return known;
     const attempt = newDockerAttempt(ref, spec);
-    this.#attempts.set(ref, attempt);
+    this.#scheduler.attempts.set(ref, attempt);
     await this.#takeUp(attempt);
     return attempt;
   }
 
   async forget(attempt: DockerAttempt): Promise<void> {
-    this.#attempts.delete(attempt.ref);
+    this.#scheduler.attempts.delete(attempt.ref);
     await this.#deps.files.retire(attempt.ref);
   }
 
   refresh(attempt: DockerAttempt): Promise<void> {
-    return this.#patiently(this.#look(attempt));
+    return this.#patiently(this.#scheduler.look(attempt));
   }
 
   refreshActive(): Promise<void> {
@@ -114,11 +118,11 @@ export class ContainerKeeper implements Keeper<DockerAttempt> {
 
   async stop(attempt: DockerAttempt): Promise<void> {
     await this.refresh(attempt);
-    if (attempt.phase === 'ended' || attempt.stopRequested) return;
+    if (isOver(attempt) || attempt.stopRequested) return;
     await this.#deps.files.requestStop(attempt.ref);
     attempt.stopRequested = true;
     await this.refresh(attempt);
-    if (!isOver(attempt)) this.#inBackground(attempt.ref, this.#seeToStop(attempt));
+    if (!isOver(attempt)) this.#scheduler.inBackground(attempt.ref, this.#seeToStop(attempt));
   }
 
   async #poll(): Promise<void> {
@@ -132,47 +136,18 @@ export class ContainerKeeper implements Keeper<DockerAttempt> {
   async #takeUp(attempt: DockerAttempt): Promise<void> {
     const { files } = this.#deps;
     const end = await files.readEnd(attempt.ref);
-    if (end !== null) return this.#settle(attempt, end);
+    if (end !== null) return this.#scheduler.end(attempt, end);
     attempt.stopRequested = await files.isStopRequested(attempt.ref);
     attempt.record = await readRecord(files.directory(attempt.ref));
     // What was accepted a moment ago has no container yet; of what an earlier service left, the engine has to be asked.
-    attempt.mayExist = !this.#isOpen;
-    if (attempt.record === null) this.#waiting.add(attempt);
-    else this.#enter(attempt, 'starting');
-    this.#fillSlots();
-  }
-
-  #fillSlots(): void {
-    for (const attempt of this.#waiting) {
-      const isFull = this.#occupied >= this.#deps.slots;
-      if (isFull || !this.#isOpen || this.#deps.closing.signal.aborted) return;
-      this.#enter(attempt, 'starting');
-      this.#inBackground(attempt.ref, this.#look(attempt));
-    }
-  }
-
-  #enter(attempt: DockerAttempt, phase: DockerAttempt['phase']): void {
-    const held = holdsSlot(attempt);
-    attempt.phase = phase;
-    this.#occupied += Number(holdsSlot(attempt)) - Number(held);
-    this.#waiting.delete(attempt);
-    if (phase === 'ended') this.#fillSlots();
-  }
-
-  // One look after the other: a container is made, and an end is written, once.
-  #look(attempt: DockerAttempt): Promise<void> {
-    attempt.looks += 1;
-    attempt.checking = attempt.checking
-      .then(() => (attempt.phase === 'ended' ? undefined : this.#check(attempt)))
-      .catch((error: unknown) => this.#warn(attempt.ref, error))
-      .finally(() => {
-        attempt.looks -= 1;
-      });
-    return attempt.checking;
+    attempt.mayExist = !this.#scheduler.isOpen;
+    if (attempt.record === null) this.#scheduler.wait(attempt);
+    else this.#scheduler.enter(attempt, 'starting');
   }
 
   #lookAtAll(): Promise<void> {
-    this.#lookingAtAll ??= this.#lookAtListed()
+    this.#lookingAtAll ??= this.#outage
+      .round(() => this.#lookAtListed())
       .catch((error: unknown) => this.#warn('all', error))
       .finally(() => {
         this.#lookingAtAll = null;
@@ -183,17 +158,16 @@ export class ContainerKeeper implements Keeper<DockerAttempt> {
   async #lookAtListed(): Promise<void> {
     const { containers, service } = this.#deps;
     const listed = await containers.list(serviceLabel(service));
-    this.#outage.end();
     const strays = listed.filter((container) => !this.#isLiving(container));
+    this.#scheduler.inBackground('strays', this.#strays.tidy(strays));
     const running = new Set(listed.filter(isAlive).map(({ id }) => id));
     const limit = pLimit(LOOKS_AT_ONCE);
-    const wanted = [...this.#attempts.values()].filter((attempt) => needsLook(attempt, running));
-    await Promise.all(wanted.map((attempt) => limit(() => this.#look(attempt))));
-    await this.#strays.tidy(strays);
+    const wanted = [...this.attempts.values()].filter((attempt) => needsLook(attempt, running));
+    await Promise.all(wanted.map((attempt) => limit(() => this.#scheduler.look(attempt))));
   }
 
   #isLiving({ labels }: ListedContainer): boolean {
-    const attempt = this.#attempts.get(refOfLabels(this.#deps.service, labels) ?? '');
+    const attempt = this.attempts.get(refOfLabels(this.#deps.service, labels) ?? '');
     return attempt !== undefined && attempt.phase !== 'ended';
   }
 
@@ -210,10 +184,8 @@ export class ContainerKeeper implements Keeper<DockerAttempt> {
 
   /** What a running container needs: a slot, its output copied, its stop. */
   async #attend(attempt: DockerAttempt, id: string): Promise<void> {
-    if (attempt.phase !== 'running') {
-      this.#enter(attempt, 'running');
-      this.#deps.onChange(attempt.spec.job.jobId);
-    }
+    attempt.seenRunningAt ??= this.#deps.clock.now();
+    this.#scheduler.run(attempt);
     if (attempt.stopRequested) await this.#signalStop(attempt, id);
     await this.#run.output.follow(attempt, id);
   }
@@ -223,7 +195,7 @@ export class ContainerKeeper implements Keeper<DockerAttempt> {
     const { clock, containers, graceMs } = this.#deps;
     const now = clock.now();
     if (attempt.termSentAt === null) {
-      if (now - (attempt.startedAt ?? now) < SETTLED_MS) return;
+      if (now - (attempt.seenRunningAt ?? now) < SETTLED_MS) return;
       await containers.kill(id, 'SIGTERM');
       attempt.termSentAt = now;
     } else if (now - attempt.termSentAt >= graceMs) {
@@ -235,31 +207,24 @@ export class ContainerKeeper implements Keeper<DockerAttempt> {
   async #seeToStop(attempt: DockerAttempt): Promise<void> {
     const { clock, closing, graceMs } = this.#deps;
     await clock.sleep(SETTLED_MS, closing.signal);
-    await this.#look(attempt);
+    await this.#scheduler.look(attempt);
     if (isOver(attempt)) return;
     await clock.sleep(graceMs, closing.signal);
-    await this.#look(attempt);
+    await this.#scheduler.look(attempt);
   }
 
   // Only from #check, so that no two ends are written.
   async #finish(attempt: DockerAttempt, ending: Ended): Promise<void> {
     const { files } = this.#deps;
     const { stopRequested } = attempt;
-    const end = attemptEnd({ ...ending, stopRequested });
+    const end: AttemptEnd = attemptEnd({ ...ending, stopRequested });
     await this.#run.output.stop(attempt);
     await files.writeEnd(attempt.ref, end);
     // Before the container goes, and with it all that the end could be found out from again.
     await syncFile(join(files.directory(attempt.ref), 'end.json'));
     await syncDirectory(files.directory(attempt.ref));
-    this.#settle(attempt, end);
-    this.#inBackground(attempt.ref, this.#clear(attempt));
-  }
-
-  #settle(attempt: DockerAttempt, end: AttemptEnd): void {
-    attempt.end = end;
-    attempt.endSeenAt = Math.max(this.#deps.clock.now(), end.finishedAt);
-    this.#enter(attempt, 'ended');
-    this.#deps.onChange(attempt.spec.job.jobId);
+    this.#scheduler.end(attempt, end);
+    this.#scheduler.inBackground(attempt.ref, this.#clear(attempt));
   }
 
   // What fails here, or a crash leaves, is done when the container is seen as a stray.
@@ -275,13 +240,6 @@ export class ContainerKeeper implements Keeper<DockerAttempt> {
     enough.abort();
   }
 
-  #inBackground(ref: string, work: Promise<void>): void {
-    const guarded = work
-      .catch((error: unknown) => this.#warn(ref, error))
-      .finally(() => this.#underway.delete(guarded));
-    this.#underway.add(guarded);
-  }
-
   #warn(ref: string, error: unknown): void {
     if (this.#deps.closing.signal.aborted) return;
     if (error instanceof EngineSilent) this.#outage.begin(error);
@@ -293,10 +251,6 @@ type Ended = Extract<Progress, { readonly kind: 'ended' }>;
 
 function isOver(attempt: DockerAttempt): boolean {
   return attempt.phase === 'ended';
-}
-
-function holdsSlot({ phase }: DockerAttempt): boolean {
-  return phase === 'starting' || phase === 'running';
 }
 
 function isAlive({ status }: ListedContainer): boolean {

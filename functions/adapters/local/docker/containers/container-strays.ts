@@ -33,11 +33,21 @@ export function createStrays(deps: StrayDeps) {
     deps.log.warn({ ref, container: id }, 'a container has our label, but no job; left alone');
   }
 
+  async function lookAtAll(strays: readonly ListedContainer[]): Promise<void> {
+    const there = new Set(strays.map(({ id }) => id));
+    for (const id of named) if (!there.has(id)) named.delete(id);
+    for (const stray of strays) await lookAt(stray);
+  }
+
+  let isTidying = false;
   return {
+    /** Nothing while it is under way already: what is left is seen at the next look. */
     async tidy(strays: readonly ListedContainer[]): Promise<void> {
-      const there = new Set(strays.map(({ id }) => id));
-      for (const id of named) if (!there.has(id)) named.delete(id);
-      for (const stray of strays) await lookAt(stray);
+      if (isTidying) return;
+      isTidying = true;
+      await lookAtAll(strays).finally(() => {
+        isTidying = false;
+      });
     },
   };
 }

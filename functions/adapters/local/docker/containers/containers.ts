@@ -45,13 +45,19 @@ export interface Containers {
 
 const READ_MS = 20_000;
 const CHANGE_MS = 60_000;
+/** So long (ms) a change may still take when the service closes; then it is as if the service had been killed. */
+const LAST_CHANGE_MS = 5000;
 
-/** The containers of the engine that `connect` reaches. Reads and streams end with `closing`; a change is waited for. */
+/**
+ * The containers of the engine that `connect` reaches. Reads and streams end with `closing`; a change is waited for a little longer, so
+ * that its outcome is known.
+ */
 export function createContainers(connect: () => Promise<Engine>, closing: AbortSignal): Containers {
+  const gone = laterThan(closing, LAST_CHANGE_MS);
   const read: Ask = (call) =>
     askEngine({ ms: READ_MS, signal: closing }, async (signal) => call(await connect(), signal));
   const change: Ask = (call) =>
-    askEngine({ ms: CHANGE_MS }, async (signal) => call(await connect(), signal));
+    askEngine({ ms: CHANGE_MS, signal: gone }, async (signal) => call(await connect(), signal));
   const stream = (call: StreamCall) =>
     openStream(async (signal) => call(await connect(), signal), closing);
 
@@ -112,6 +118,13 @@ export function createContainers(connect: () => Promise<Engine>, closing: AbortS
         return (imageSchema.parse(found).Config?.Entrypoint ?? []).length > 0;
       }),
   };
+}
+
+function laterThan(signal: AbortSignal, ms: number): AbortSignal {
+  const later = new AbortController();
+  const wait = () => setTimeout(() => later.abort(), ms).unref();
+  signal.addEventListener('abort', wait, { once: true });
+  return later.signal;
 }
 
 type Ask = <T>(call: (engine: Engine, signal: AbortSignal) => Promise<T>) => Promise<T>;

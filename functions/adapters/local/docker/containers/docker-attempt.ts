@@ -1,16 +1,16 @@
-import type { TrackedAttempt } from '../../attempts/attempt-platform.ts';
-import type { AttemptEnd, AttemptSpec } from '../../attempts/attempt-record.ts';
+import type { AttemptSpec } from '../../attempts/attempt-record.ts';
+import { newScheduled, type ScheduledAttempt } from '../../attempts/attempt-scheduler.ts';
 import type { ContainerRecord } from './container-record.ts';
 import type { Capture } from './log-capture.ts';
 
-/** One attempt that the keeper of containers looks after. `starting` and `running` hold a slot. */
-export interface DockerAttempt extends TrackedAttempt {
-  phase: TrackedAttempt['phase'];
-  end: AttemptEnd | null;
-  endSeenAt: number;
+/** One attempt that the keeper of containers looks after. */
+export interface DockerAttempt extends ScheduledAttempt {
   /** As in its directory. */
   record: ContainerRecord | null;
+  /** By the engine's clock. */
   startedAt: number | null;
+  /** When this process first saw it run, by our own clock. */
+  seenRunningAt: number | null;
   stopRequested: boolean;
   /** A container of its name may exist that is in no record. */
   mayExist: boolean;
@@ -25,21 +25,17 @@ export interface DockerAttempt extends TrackedAttempt {
   /** How often its output could not be copied to the end, and when it is tried again. */
   captureFailures: number;
   captureAgainAt: number;
-  checking: Promise<void>;
-  /** How many looks at it are under way, or wait for their turn. */
-  looks: number;
 }
 
 /** An attempt that nothing is known of but what it is made from. */
 export function newDockerAttempt(ref: string, spec: AttemptSpec): DockerAttempt {
   return {
+    ...newScheduled(),
     ref,
     spec,
-    phase: 'waiting',
-    end: null,
-    endSeenAt: 0,
     record: null,
     startedAt: null,
+    seenRunningAt: null,
     stopRequested: false,
     mayExist: false,
     failure: null,
@@ -48,7 +44,5 @@ export function newDockerAttempt(ref: string, spec: AttemptSpec): DockerAttempt 
     capturedAt: null,
     captureFailures: 0,
     captureAgainAt: 0,
-    checking: Promise.resolve(),
-    looks: 0,
   };
 }
