@@ -1,7 +1,8 @@
+import { isAppError } from '../../shared/errors/app-error.ts';
 import { openDockerPlatform } from '../adapters/local/docker/containers/docker-platform.ts';
 import { createDockerCliFinder } from '../adapters/local/docker/engine/docker-cli.ts';
 import { connectEngine } from '../adapters/local/docker/engine/engine.ts';
-import { engineHost } from '../adapters/local/docker/engine/engine-host.ts';
+import { engineAddress } from '../adapters/local/docker/engine/engine-address.ts';
 import { probeDocker } from '../adapters/local/docker/engine/probe-docker.ts';
 import { createBaseResolver } from '../adapters/local/docker/images/base-image.ts';
 import { createEngineRegistry } from '../adapters/local/docker/images/engine-registry.ts';
@@ -39,15 +40,20 @@ export async function openDockerParts(request: PartsRequest): Promise<RunningPar
 
 /** Whether this machine's Docker can be used, for these base images. */
 export async function probe({ baseImage }: BuildSettings): Promise<DockerProbe> {
-  return probeDocker({ ...(await machineDocker()), baseImages: baseImage });
+  try {
+    return await probeDocker({ ...(await machineDocker()), baseImages: baseImage });
+  } catch (error) {
+    if (isAppError(error, 'DOCKER_UNUSABLE')) return { usable: false, reason: error.message };
+    throw error;
+  }
 }
 
 async function machineDocker() {
-  const engine = await connectEngine();
-  const host = await engineHost(engine, environment());
+  const address = await engineAddress(environment());
+  const engine = await connectEngine(address);
   return {
     engine,
-    findCli: createDockerCliFinder({ environment: environment(), host }),
+    findCli: createDockerCliFinder({ environment: environment(), host: address.host }),
     resolveBase: createBaseResolver({ engine, clock: systemClock }),
   };
 }

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import type { ContainerCreateOptions } from 'dockerode';
 import * as z from 'zod';
 import type { Engine } from '../engine/engine.ts';
-import { askEngine, EngineRefusal } from '../engine/engine-call.ts';
+import { askEngine, unless } from '../engine/engine-call.ts';
 
 /** What the engine tells of one container. Times in UTC ms by the engine's clock; null: never. */
 export interface ContainerFacts {
@@ -129,16 +129,6 @@ function laterThan(signal: AbortSignal, ms: number): AbortSignal {
 
 type Ask = <T>(call: (engine: Engine, signal: AbortSignal) => Promise<T>) => Promise<T>;
 type StreamCall = (engine: Engine, signal: AbortSignal) => Promise<NodeJS.ReadableStream>;
-
-/** What the call gives; null when the engine answers with one of these statuses. */
-async function unless<T>(statuses: readonly number[], call: () => Promise<T>): Promise<T | null> {
-  try {
-    return await call();
-  } catch (error) {
-    if (error instanceof EngineRefusal && statuses.includes(error.status)) return null;
-    throw error;
-  }
-}
 
 // The deadline is for the answer's beginning; the stream may last as long as its container.
 async function openStream(

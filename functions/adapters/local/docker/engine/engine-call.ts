@@ -1,4 +1,5 @@
-import { isAppError } from '../../../../../shared/errors/app-error.ts';
+import { AppError, isAppError } from '../../../../../shared/errors/app-error.ts';
+import { systemCode } from '../../durable-file.ts';
 
 /** The engine's definitive answer that it did not do what it was asked, in its own words. */
 export class EngineRefusal extends Error {
@@ -11,49 +12,109 @@ export class EngineRefusal extends Error {
   }
 }
 
-/** No answer: the engine is not there, or did not answer in time. What was asked may have been done, or be done later. */
+/** No answer. What was asked may have been done, or be done later. Its message is a sentence without its full stop. */
 export class EngineSilent extends Error {
   override readonly name = 'EngineSilent';
-}
+  /** The deadline passed; or it, or a proxy before it, says that it cannot now; or there is no connection to it, or it broke. */
+  readonly why: 'late' | 'busy' | 'away';
+  /** What is known of it in few words: `within 20 s` when it is late. */
+  readonly reason: string;
 
-/**
- * Asks the engine, with a deadline (ms) and a signal that both end the wait. Throws EngineRefusal, EngineSilent, and AppErrors of the
- * call as they are.
- *
- * The wait ends by our own hand: dockerode's promise stays open for ever when the engine breaks off in the middle of an answer.
- */
-export async function askEngine<T>(
-  deadline: { readonly ms: number; readonly signal?: AbortSignal | undefined },
-  call: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  const timeout = AbortSignal.timeout(deadline.ms);
-  const signal =
-    deadline.signal === undefined ? timeout : AbortSignal.any([timeout, deadline.signal]);
-  try {
-    signal.throwIfAborted();
-    return await Promise.race([call(signal), abortionOf(signal)]);
-  } catch (error) {
-    throw translated(error, timeout.aborted ? deadline.ms : null);
+  constructor(why: EngineSilent['why'], reason: string, cause?: unknown) {
+    super(`The Docker engine does not answer${why === 'late' ? '' : ':'} ${reason}`, { cause });
+    this.why = why;
+    this.reason = reason;
   }
 }
 
-function abortionOf(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+/** How long to wait for an answer. */
+export interface Deadline {
+  readonly ms: number;
+  /** Ends the wait too. May live as long as the service: nothing of a question stays with it. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** For questions that the engine answers from what it knows. */
+export const ANSWER_MS = 20_000;
+
+/**
+ * Asks the engine. Throws EngineRefusal, EngineSilent, and AppErrors of the call as they are. The call gets a signal for what it leaves
+ * open when the wait is over.
+ *
+ * The wait ends by our own hand: dockerode's promise stays open for ever when the engine breaks off in the middle of an answer, and it
+ * takes no signal for some questions.
+ */
+export async function askEngine<T>(
+  { ms, signal: closing }: Deadline,
+  call: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  // Not AbortSignal.any and .timeout: those keep what listens to them until the deadline, an hour for some.
+  const over = new AbortController();
+  const { promise: overdue, reject } = Promise.withResolvers<never>();
+  const giveUp = (reason: unknown): void => {
+    reject(reason);
+    over.abort(reason);
+  };
+  const close = (): void => giveUp(closing?.reason);
+  const timer = setTimeout(() => giveUp(new EngineSilent('late', `within ${ms / 1000} s`)), ms);
+  timer.unref();
+  closing?.addEventListener('abort', close, { once: true });
+  try {
+    closing?.throwIfAborted();
+    return await Promise.race([call(over.signal), overdue]);
+  } catch (error) {
+    throw translated(error);
+  } finally {
+    clearTimeout(timer);
+    closing?.removeEventListener('abort', close);
+  }
+}
+
+/** Asks the engine for a user: as askEngine, but one that does not answer is an AppError UNAVAILABLE with what to do. */
+export async function askForUser<T>(
+  deadline: Deadline,
+  call: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  try {
+    return await askEngine(deadline, call);
+  } catch (error) {
+    throw error instanceof EngineSilent ? engineUnavailable(error) : error;
+  }
+}
+
+/** What to say to users of an engine that does not answer. */
+export function engineUnavailable(silence: EngineSilent): AppError {
+  const isForbidden = systemCode(silence.cause) === 'EACCES';
+  return new AppError('UNAVAILABLE', `${silence.message}.`, {
+    hint: isForbidden
+      ? 'Let the user of the service use Docker, as by the group docker.'
+      : 'Start Docker.',
+    cause: silence,
   });
 }
 
-function translated(error: unknown, timedOutMs: number | null): Error {
-  if (error instanceof EngineRefusal || isAppError(error)) return error;
-  if (timedOutMs !== null) {
-    return new EngineSilent(`no answer within ${timedOutMs / 1000} s`, { cause: error });
+/** What the call gives; null when the engine answers with one of these statuses. */
+export async function unless<T>(
+  statuses: readonly number[],
+  call: () => Promise<T>,
+): Promise<T | null> {
+  try {
+    return await call();
+  } catch (error) {
+    if (error instanceof EngineRefusal && statuses.includes(error.status)) return null;
+    throw error;
   }
+}
+
+function translated(error: unknown): Error {
+  if (error instanceof EngineRefusal || error instanceof EngineSilent) return error;
+  if (isAppError(error)) return error;
   const status = statusOf(error);
-  // 502 and 503 are a proxy's, or an engine's that goes down.
-  if (status !== null && status !== 502 && status !== 503) {
-    return new EngineRefusal(status, wordsOf(error), error);
-  }
-  return new EngineSilent(error instanceof Error ? error.message : String(error), { cause: error });
+  const words = wordsOf(error);
+  if (status === null) return new EngineSilent('away', words, error);
+  // A proxy's, or an engine's that goes down.
+  if (status === 502 || status === 503) return new EngineSilent('busy', words, error);
+  return new EngineRefusal(status, words, error);
 }
 
 function statusOf(error: unknown): number | null {

@@ -1,13 +1,14 @@
 import type Docker from 'dockerode';
+import type { EngineAddress } from './engine-address.ts';
 
 /** The client of a Docker engine. */
 export type Engine = Docker;
 
 /**
- * The engine that `DOCKER_HOST` names, else the one on the usual socket; nothing is asked of it yet. The library is loaded by the
- * first call: it takes 100 ms, and most commands need no Docker.
+ * A client of the engine at an address (default: what the library finds, by nearly the same rules); nothing is asked of it yet. The
+ * library is loaded by the first call: it takes 100 ms, and most commands need no Docker.
  */
-export async function connectEngine(): Promise<Engine> {
+export async function connectEngine(address?: EngineAddress): Promise<Engine> {
   const { default: Client } = await import('dockerode');
-  return new Client();
+  return new Client(address?.client);
 }

@@ -1,9 +1,10 @@
+import * as z from 'zod';
 import { isAppError } from '../../../../../shared/errors/app-error.ts';
 import { type BaseImages, chooseBase } from '../../../../../shared/image/base-choice.ts';
 import type { ResolveBase } from '../images/base-image.ts';
 import type { FindDockerCli } from './docker-cli.ts';
 import type { Engine } from './engine.ts';
-import { engineRefusal, engineSilent, within } from './engine-answer.ts';
+import { askForUser, EngineRefusal } from './engine-call.ts';
 
 /** Whether jobs can run in containers here; a reason is one sentence for users. */
 export type DockerProbe =
@@ -28,11 +29,12 @@ export async function probeDocker(options: {
 }): Promise<DockerProbe> {
   const { answerMs = ANSWER_TIMEOUT_MS } = options;
   try {
-    const version = await within(answerMs, options.engine.version());
-    if (version === null) {
-      return unusable(`The Docker engine does not answer within ${answerMs / 1000} s.`);
+    const answer = await askForUser({ ms: answerMs }, () => options.engine.version());
+    const version = versionSchema.safeParse(answer);
+    if (!version.success) {
+      return unusable('What answers at the address of the Docker engine is none.');
     }
-    const { ApiVersion: apiVersion, Version: release } = version;
+    const { ApiVersion: apiVersion, Version: release } = version.data;
     if (!isRecent(apiVersion)) {
       return unusable(`The Docker engine is too old: ${release}, and 20.10 or newer is needed.`);
     }
@@ -41,14 +43,12 @@ export async function probeDocker(options: {
     return { usable: true, apiVersion };
   } catch (error) {
     if (isAppError(error)) return unusable(error.message);
-    const refusal = engineRefusal(error);
-    return unusable(
-      refusal === null
-        ? engineSilent(error).message
-        : `The Docker engine answers with an error: ${refusal.message}.`,
-    );
+    if (!(error instanceof EngineRefusal)) throw error;
+    return unusable(`The Docker engine answers with an error: ${error.message}.`);
   }
 }
+
+const versionSchema = z.object({ ApiVersion: z.string(), Version: z.string() });
 
 function unusable(reason: string): DockerProbe {
   return { usable: false, reason };

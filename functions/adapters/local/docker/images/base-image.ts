@@ -1,15 +1,18 @@
+import type { ImageInspectInfo } from 'dockerode';
 import { AppError } from '../../../../../shared/errors/app-error.ts';
 import { isSameRepository, parseImageReference } from '../../../../../shared/image/reference.ts';
 import type { Clock } from '../../../../ports/runtime.ts';
 import type { BuildShell } from '../../builds/build-log.ts';
 import type { Engine } from '../engine/engine.ts';
 import {
-  type EngineRefusal,
-  engineRefusal,
-  engineSilent,
-  orUnknown,
-  within,
-} from '../engine/engine-answer.ts';
+  ANSWER_MS,
+  askEngine,
+  askForUser,
+  EngineRefusal,
+  EngineSilent,
+  engineUnavailable,
+  unless,
+} from '../engine/engine-call.ts';
 
 /** A base image, resolved. */
 export interface BaseImage {
@@ -60,21 +63,36 @@ export async function fetchBase(
   const { pinned, digest, reference } = base;
   if (base.origin === 'untagged') {
     const [repo = '', tag = ''] = pinned.split(':');
-    await engine.getImage(digest).tag({ repo, tag });
+    await tagImage(engine, digest, { repo, tag });
   }
   if (base.origin !== 'registry') return true;
   if (!(await shell.succeeds([docker, 'pull', pinned]))) return false;
   const { repository: repo, tag, digest: wanted } = parseImageReference(reference);
   // As a pull by name would: found by that name from now on. A name that somebody took meanwhile stays theirs.
-  if (wanted === null && (await orUnknown(engine.getImage(reference).inspect())) === null) {
-    await engine.getImage(pinned).tag({ repo, tag: tag ?? 'latest' });
+  if (wanted === null && (await localImage(engine, reference)) === null) {
+    await tagImage(engine, pinned, { repo, tag: tag ?? 'latest' });
   }
   return true;
 }
 
+/** What the engine tells of an image, by id or reference; null: it has none. Throws EngineRefusal, AppError UNAVAILABLE. */
+export function localImage(engine: Engine, name: string): Promise<ImageInspectInfo | null> {
+  return unless([404], () => askForUser({ ms: ANSWER_MS }, () => engine.getImage(name).inspect()));
+}
+
+async function tagImage(
+  engine: Engine,
+  image: string,
+  name: { readonly repo: string; readonly tag: string },
+): Promise<void> {
+  await askForUser({ ms: ANSWER_MS }, (abortSignal) =>
+    engine.getImage(image).tag({ ...name, abortSignal }),
+  );
+}
+
 async function localBase(engine: Engine, reference: string): Promise<BaseImage | null> {
   const { repository, digest: given } = parseImageReference(reference);
-  const found = await orUnknown(engine.getImage(reference).inspect());
+  const found = await localImage(engine, reference);
   if (found === null) return null;
   if (given !== null) {
     return { reference, pinned: `${repository}@${given}`, digest: given, origin: 'named' };
@@ -98,20 +116,27 @@ async function registryBase(engine: Engine, reference: string): Promise<BaseImag
 
 async function askRegistry(engine: Engine, reference: string) {
   try {
-    const found = await within(REGISTRY_TIMEOUT_MS, engine.getImage(reference).distribution());
-    if (found !== null) return found;
+    return await askEngine({ ms: REGISTRY_TIMEOUT_MS }, () =>
+      engine.getImage(reference).distribution(),
+    );
   } catch (error) {
-    const refusal = engineRefusal(error);
-    throw refusal === null ? engineSilent(error) : baseUnknown(reference, refusal);
+    if (error instanceof EngineRefusal) throw baseUnknown(reference, error);
+    if (!(error instanceof EngineSilent)) throw error;
+    // The engine is there, so it waits for the registry, or passes on what that says.
+    if (error.why === 'away') throw engineUnavailable(error);
+    const reason =
+      error.why === 'late' ? `its registry did not answer ${error.reason}` : error.reason;
+    throw baseUnknown(reference, { status: 503, message: reason });
   }
-  const message = `its registry did not answer within ${REGISTRY_TIMEOUT_MS / 1000} s`;
-  throw baseUnknown(reference, { status: 500, message });
 }
 
 const OTHER = 'name another base image (--base_image, or the setting of the service).';
 
 /** Why a base image that is not here cannot be had. */
-function baseUnknown(reference: string, { status, message }: EngineRefusal): AppError {
+function baseUnknown(
+  reference: string,
+  { status, message }: Pick<EngineRefusal, 'status' | 'message'>,
+): AppError {
   const fail = (what: string, hint: string) =>
     new AppError('BUILD_FAILED', `The base image ${reference} ${what}`, {
       hint,

@@ -8,8 +8,7 @@ import { buildLogPath, buildLogTail, withBuildLog } from '../../builds/build-log
 import { type BuildTask, createBuildTable } from '../../builds/build-table.ts';
 import type { DockerCli, FindDockerCli } from '../engine/docker-cli.ts';
 import type { Engine } from '../engine/engine.ts';
-import { orUnknown } from '../engine/engine-answer.ts';
-import { fetchBase } from './base-image.ts';
+import { fetchBase, localImage } from './base-image.ts';
 import { explainImageBuildLog } from './build-explanation.ts';
 import { type ImageSources, type WantedImage, wantedImage } from './image-plan.ts';
 
@@ -72,7 +71,7 @@ function imageOf(key: string): string {
 }
 
 async function isBuilt(engine: Engine, key: string): Promise<boolean> {
-  const found = await orUnknown(engine.getImage(imageOf(key)).inspect());
+  const found = await localImage(engine, imageOf(key));
   const labels = found?.Config.Labels;
   return labels?.[KIND] === 'dependencies' && labels[KEY] === key;
 }

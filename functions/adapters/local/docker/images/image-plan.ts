@@ -10,7 +10,7 @@ import {
 import { namesExtraIndex } from '../../../../../shared/image/requirement-lines.ts';
 import type { DependencyRequest } from '../../../../ports/image-builder.ts';
 import type { Engine } from '../engine/engine.ts';
-import { orUnknown } from '../engine/engine-answer.ts';
+import { ANSWER_MS, askForUser } from '../engine/engine-call.ts';
 import type { BaseImage, ResolveBase } from './base-image.ts';
 import { type ReadLayerFile, requirementFiles } from './requirement-files.ts';
 
@@ -80,8 +80,10 @@ function keyOf(from: Omit<WantedImage, 'key'> & { readonly platform: string }): 
 }
 
 async function platformOf(engine: Engine): Promise<string> {
-  const version = await orUnknown(engine.version());
-  return `${version?.Os ?? 'linux'}/${version?.Arch ?? 'unknown'}`;
+  const { Os: os, Arch: architecture } = await askForUser({ ms: ANSWER_MS }, () =>
+    engine.version(),
+  );
+  return `${os ?? 'linux'}/${architecture ?? 'unknown'}`;
 }
 
 async function contextFiles(

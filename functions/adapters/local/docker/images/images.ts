@@ -1,8 +1,7 @@
 import { Readable } from 'node:stream';
 import * as z from 'zod';
-import { AppError } from '../../../../../shared/errors/app-error.ts';
 import type { Engine } from '../engine/engine.ts';
-import { askEngine, EngineRefusal, EngineSilent } from '../engine/engine-call.ts';
+import { ANSWER_MS, askForUser, EngineRefusal, unless } from '../engine/engine-call.ts';
 
 /** What the engine tells of one image. `layers` null: it is none that is made of layers. */
 export interface ImageFacts {
@@ -41,34 +40,24 @@ export interface Images {
   isContainerdStore(): Promise<boolean>;
 }
 
-const READ_MS = 20_000;
 const LOAD_MS = 30 * 60_000;
 const PULL_MS = 60 * 60_000;
 
 /** The images of the engine that `connect` reaches. All ends with `closing`. */
 export function createImages(connect: () => Promise<Engine>, closing: AbortSignal): Images {
-  const ask = async <T>(ms: number, call: (engine: Engine, signal: AbortSignal) => Promise<T>) => {
-    try {
-      return await askEngine({ ms, signal: closing }, async (signal) =>
-        call(await connect(), signal),
-      );
-    } catch (error) {
-      throw error instanceof EngineSilent ? unavailable(error) : error;
-    }
-  };
+  const ask = <T>(ms: number, call: (engine: Engine, signal: AbortSignal) => Promise<T>) =>
+    askForUser({ ms, signal: closing }, async (signal) => call(await connect(), signal));
 
   return {
-    inspect: async (reference) => {
-      try {
-        const found = await ask(READ_MS, (engine) => engine.getImage(reference).inspect());
+    inspect: (reference) =>
+      unless([404], async () => {
+        const found = await ask(ANSWER_MS, (engine) => engine.getImage(reference).inspect());
         return factsSchema.parse(found);
-      } catch (error) {
-        if (error instanceof EngineRefusal && error.status === 404) return null;
-        throw error;
-      }
-    },
+      }),
     tag: async (id, name) => {
-      await ask(READ_MS, (engine) => engine.getImage(id).tag(name));
+      await ask(ANSWER_MS, (engine, abortSignal) =>
+        engine.getImage(id).tag({ ...name, abortSignal }),
+      );
     },
     load: (archive) =>
       ask(LOAD_MS, async (engine, abortSignal) => {
@@ -85,7 +74,7 @@ export function createImages(connect: () => Promise<Engine>, closing: AbortSigna
         await readProgress(await engine.createImage(wanted));
       }),
     isContainerdStore: async () => {
-      const found = await ask(READ_MS, (engine) => engine.info());
+      const found = await ask(ANSWER_MS, (engine) => engine.info());
       const status = infoSchema.parse(found).DriverStatus ?? [];
       return status.some(([, value]) => value?.startsWith('io.containerd.snapshotter') === true);
     },
@@ -108,13 +97,6 @@ function throwReported(line: string): void {
   if (line.trim() === '') return;
   const { error } = progressSchema.parse(JSON.parse(line));
   if (error !== undefined) throw new EngineRefusal(500, error.trim(), undefined);
-}
-
-function unavailable(error: EngineSilent): AppError {
-  return new AppError('UNAVAILABLE', `The Docker engine does not answer: ${error.message}.`, {
-    hint: 'Start Docker.',
-    cause: error,
-  });
 }
 
 const progressSchema = z.object({ error: z.string().optional() });

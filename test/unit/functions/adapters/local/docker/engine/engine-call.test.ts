@@ -1,6 +1,11 @@
+import { getEventListeners } from 'node:events';
+import { setImmediate as turn } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, test } from 'vitest';
 import {
   askEngine,
+  askForUser,
   EngineRefusal,
   EngineSilent,
 } from '../../../../../../../functions/adapters/local/docker/engine/engine-call.ts';
@@ -49,4 +54,58 @@ describe('a question to the engine', () => {
     const asked = askEngine({ ms: 60_000 }, () => Promise.reject(new Error('ECONNREFUSED')));
     await expect(asked).rejects.toThrow(EngineSilent);
   });
+
+  test('leaves nothing behind with a signal that lives on', async ({ expect }) => {
+    const closing = new AbortController();
+    let alive = 0;
+    const freed = new FinalizationRegistry(() => {
+      alive -= 1;
+    });
+    for (let i = 0; i < 10_000; i += 1) {
+      await askEngine({ ms: 3_600_000, signal: closing.signal }, async (signal) => {
+        signal.addEventListener('abort', () => undefined);
+        freed.register(signal, i);
+        alive += 1;
+      });
+    }
+    expect(getEventListeners(closing.signal, 'abort')).toEqual([]);
+    await expect.poll(() => collected(() => alive), { timeout: 20_000 }).toBeLessThan(100);
+  });
 });
+
+describe('a question for a user', () => {
+  const failing = (error: Error) => askForUser({ ms: 60_000 }, () => Promise.reject(error));
+
+  test('that is not answered says what to do', async ({ expect }) => {
+    const forbidden = Object.assign(new Error('connect EACCES /d.sock'), { code: 'EACCES' });
+    await expect(failing(forbidden)).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      message: 'The Docker engine does not answer: connect EACCES /d.sock.',
+      hint: expect.stringContaining('the group docker'),
+    });
+    await expect(failing(new Error('connect ENOENT /d.sock'))).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      hint: 'Start Docker.',
+    });
+    await expect(askForUser({ ms: 20 }, never)).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      message: 'The Docker engine does not answer within 0.02 s.',
+    });
+  });
+
+  test('that is refused is the refusal', async ({ expect }) => {
+    const refusal = Object.assign(new Error('x'), { statusCode: 500 });
+    await expect(failing(refusal)).rejects.toThrow(EngineRefusal);
+  });
+});
+
+/** What a count says when everything that can be collected is. */
+async function collected(count: () => number): Promise<number> {
+  setFlagsFromString('--expose-gc');
+  const collect: unknown = runInNewContext('gc');
+  if (typeof collect !== 'function') throw new TypeError('There is no gc.');
+  await turn();
+  collect();
+  await turn();
+  return count();
+}

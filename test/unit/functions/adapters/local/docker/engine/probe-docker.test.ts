@@ -2,7 +2,6 @@ import Docker from 'dockerode';
 import { describe, test } from 'vitest';
 import { probeDocker } from '../../../../../../../functions/adapters/local/docker/engine/probe-docker.ts';
 import { AppError } from '../../../../../../../shared/errors/app-error.ts';
-import { temporaryDirectory } from '../../../../../../adapters/temporary-directory.ts';
 import { openFakeEngine } from '../../../../../../fixtures/fake-engine.ts';
 
 const RECENT = { ApiVersion: '1.41', Version: '20.10.24', Os: 'linux', Arch: 'amd64' };
@@ -36,6 +35,15 @@ describe('probeDocker', () => {
     expect(await probe({})).toMatchObject({ reason: expect.stringContaining('out of order') });
   });
 
+  test('what is no engine at all is told from one', async ({ expect, onTestFinished }) => {
+    const { answers, probe } = await opened(onTestFinished);
+    answers.set('GET /version', [200, { version: 'of something else' }]);
+    expect(await probe({})).toEqual({
+      usable: false,
+      reason: 'What answers at the address of the Docker engine is none.',
+    });
+  });
+
   test('no engine, a silent one, and no docker are each a sentence', async ({
     expect,
     onTestFinished,
@@ -61,12 +69,7 @@ type Cleanup = (work: () => Promise<void>) => void;
 type Options = Parameters<typeof probeDocker>[0];
 
 async function opened(onTestFinished: Cleanup) {
-  const dir = temporaryDirectory();
-  const fake = await openFakeEngine(dir.path);
-  onTestFinished(async () => {
-    await fake.close();
-    dir.remove();
-  });
+  const fake = await openFakeEngine(onTestFinished);
   const usual: Options = {
     engine: fake.engine,
     findCli: async () => ({ program: '/bin/docker', env: {} }),

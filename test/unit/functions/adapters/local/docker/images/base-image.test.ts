@@ -1,6 +1,6 @@
-import { describe, test } from 'vitest';
+import { setImmediate as turn } from 'node:timers/promises';
+import { describe, test, vi } from 'vitest';
 import { createBaseResolver } from '../../../../../../../functions/adapters/local/docker/images/base-image.ts';
-import { temporaryDirectory } from '../../../../../../adapters/temporary-directory.ts';
 import { createTestClock } from '../../../../../../contract/test-clock.ts';
 import { openFakeEngine } from '../../../../../../fixtures/fake-engine.ts';
 
@@ -70,6 +70,8 @@ describe('createBaseResolver', () => {
         'docker login',
       ],
       [500, 'dial tcp: lookup r: no such host', 'cannot be reached', 'network'],
+      // The engine's answer for a registry that cannot now; the engine itself is there.
+      [503, 'received unexpected HTTP status: 503', 'cannot be reached', 'network'],
     ] as const;
     for (const [status, message, what, hint] of refusals) {
       answers.set('GET /distribution/r/x:1/json', [status, { message }]);
@@ -81,6 +83,24 @@ describe('createBaseResolver', () => {
       });
       expect(error).toMatchObject({ message: expect.stringContaining(message) });
     }
+  });
+
+  test('a registry that does not answer is not taken for an engine that does not', async ({
+    expect,
+    onTestFinished,
+  }) => {
+    const { answers, asked, resolve } = await opened(onTestFinished);
+    const line = 'GET /distribution/r/x:1/json';
+    answers.set(line, 'never');
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const failure = resolve('r/x:1').catch((thrown: unknown) => thrown);
+    while (!asked.includes(line)) await turn();
+    vi.advanceTimersByTime(20_000);
+    expect(await failure).toMatchObject({
+      code: 'BUILD_FAILED',
+      message: expect.stringContaining('its registry did not answer within 20 s'),
+    });
   });
 
   test('an engine that is away may be asked again', async ({ expect, onTestFinished }) => {
@@ -115,12 +135,7 @@ describe('createBaseResolver', () => {
 type Cleanup = (work: () => Promise<void>) => void;
 
 async function opened(onTestFinished: Cleanup) {
-  const dir = temporaryDirectory();
-  const fake = await openFakeEngine(dir.path);
-  onTestFinished(async () => {
-    await fake.close();
-    dir.remove();
-  });
+  const fake = await openFakeEngine(onTestFinished);
   const clock = createTestClock();
   return { ...fake, clock, resolve: createBaseResolver({ engine: fake.engine, clock }) };
 }

@@ -7,7 +7,6 @@ import {
   wantedImage,
 } from '../../../../../../../functions/adapters/local/docker/images/image-plan.ts';
 import type { DependencyRequest } from '../../../../../../../functions/ports/image-builder.ts';
-import { temporaryDirectory } from '../../../../../../adapters/temporary-directory.ts';
 import { NO_DEPENDENCIES } from '../../../../../../contract/image-builder.ts';
 import { openFakeEngine } from '../../../../../../fixtures/fake-engine.ts';
 
@@ -90,12 +89,7 @@ describe('the key of a dependency image', () => {
 type Cleanup = (work: () => Promise<void>) => void;
 
 async function opened(onTestFinished: Cleanup) {
-  const dir = temporaryDirectory();
-  const { engine, answers, close } = await openFakeEngine(dir.path);
-  onTestFinished(async () => {
-    await close();
-    dir.remove();
-  });
+  const { engine, answers, dir } = await openFakeEngine(onTestFinished);
   answers.set('GET /version', [200, { Os: 'linux', Arch: 'amd64' }]);
   const sources: Omit<ImageSources, 'settings'> = {
     engine,
@@ -108,7 +102,7 @@ async function opened(onTestFinished: Cleanup) {
     readLayerFile: async (layer) => Buffer.from(`# of ${layer}`),
   };
   return {
-    dir: dir.path,
+    dir,
     answers,
     planned: (request: Partial<DependencyRequest> = {}, settings: Partial<ImageSettings> = {}) =>
       wantedImage(
