@@ -4,7 +4,10 @@ import type { LogFields } from '../ports/runtime.ts';
 import { put, STORE_LIMIT, StaleVersion, type Stored } from '../ports/store.ts';
 import { afterFailure, commitAtLast } from './put-back.ts';
 
+/** Rows of one kind that are looked at, beside those that are held: a sweep's must not hide another's. */
 const ROWS = 100;
+/** The order in which places are given: what many wait for comes last. */
+const KINDS = ['stop', 'image', 'drain', 'expand'] as const;
 /** Handlers running at the same time. */
 const IN_FLIGHT = 16;
 /** Of these, expansions: a sweep of millions must not keep a stop or another's image waiting. */
@@ -49,10 +52,9 @@ export function createOutboxLoop(
 
   async function step(): Promise<number> {
     // What is being handled is still in the list: it must not fill the page.
-    const limit = Math.min(STORE_LIMIT, ROWS + held.size);
-    const page = await deps.store.list('dueMessages', { parked: false }, { limit });
+    const rows = await look(deps, Math.min(STORE_LIMIT, ROWS + held.size));
     const now = deps.clock.now();
-    const free = page.items.filter((row) => !held.has(row.key.id));
+    const free = rows.filter((row) => !held.has(row.key.id));
     const worn = free.filter((row) => row.value.attempts >= MAX_ATTEMPTS);
     for (const row of worn) await park(deps, row);
     const due = free.filter((row) => row.value.notBefore <= now && !worn.includes(row));
@@ -60,10 +62,8 @@ export function createOutboxLoop(
       if (hasPlaceFor(rows[0]?.value.message)) await start(rows);
     }
     turnedAt = deps.clock.now();
-    const next = free.find((row) => row.value.notBefore > now);
-    return next === undefined
-      ? LONGEST_SLEEP_MS
-      : Math.min(LONGEST_SLEEP_MS, next.value.notBefore - now);
+    const later = free.map((row) => row.value.notBefore - now).filter((ms) => ms > 0);
+    return Math.min(LONGEST_SLEEP_MS, ...later);
   }
 
   function hasPlaceFor(message: Message | undefined): boolean {
@@ -114,6 +114,11 @@ export function createOutboxLoop(
       await Promise.allSettled(busy.values());
     },
   };
+}
+
+async function look({ store }: OutboxDeps, limit: number): Promise<readonly Stored<'outbox'>[]> {
+  const pages = KINDS.map((kind) => store.list('dueMessages', { parked: false, kind }, { limit }));
+  return (await Promise.all(pages)).flatMap(({ items }) => items);
 }
 
 async function settle(

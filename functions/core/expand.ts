@@ -21,6 +21,10 @@ import { commitAndPublish, type Outgoing } from './outbox.ts';
 import { getOne, getSubmission } from './records.ts';
 import { retryStale } from './retry-stale.ts';
 
+/** Chunks of one submission that may be under way at once. */
+const STRANDS = 16;
+const FIRST_OF_STRANDS = Array.from({ length: STRANDS }, (_, at) => at + 1);
+
 /** A chunk to expand. */
 export interface ExpandMessage {
   readonly submissionId: string;
@@ -29,8 +33,9 @@ export interface ExpandMessage {
 
 /**
  * Creates the jobs of one chunk, the experiments not there yet and the chunk's record in one commit; a record that is
- * there means it was done. Chunk c hands on chunks 2c+1 and 2c+2, so that a sweep of any size fans out from one
- * message. Afterwards looks again at what may have changed meanwhile: all chunks done, or a stop.
+ * there means it was done. Chunk 0 hands on the first chunk of each strand, any other the next of its own: so one message
+ * starts a sweep of any size, and what waits of it is never more than a message for each strand. Of two sweeps each then has its
+ * turn. Afterwards looks again at what may have changed meanwhile: all chunks done, or a stop.
  */
 export async function expandChunk(deps: CoreDeps, message: ExpandMessage): Promise<void> {
   const { submissionId } = message;
@@ -106,13 +111,15 @@ async function createChunk(
 }
 
 function followUps(submission: SubmissionDoc, chunk: number): Outgoing[] {
-  const children = [2 * chunk + 1, 2 * chunk + 2].filter((child) => child < submission.chunks);
+  const next = chunk === 0 ? FIRST_OF_STRANDS : [chunk + STRANDS];
   return [
-    ...children.map(
-      (child): Outgoing => ({
-        message: { kind: 'expand', submissionId: submission.id, chunk: child },
-      }),
-    ),
+    ...next
+      .filter((each) => each < submission.chunks)
+      .map(
+        (each): Outgoing => ({
+          message: { kind: 'expand', submissionId: submission.id, chunk: each },
+        }),
+      ),
     { message: { kind: 'drain', lane: submission.lane } },
   ];
 }

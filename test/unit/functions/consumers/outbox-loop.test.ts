@@ -77,7 +77,7 @@ describe('outbox loop', () => {
     for (const id of ['a', 'b', 'c']) await run.add(id, DRAIN);
     await run.add('d', { kind: 'stop', submissionId: 's' });
     await run.woken();
-    expect(run.handled).toEqual([DRAIN, { kind: 'stop', submissionId: 's' }]);
+    expect(run.handled).toEqual([{ kind: 'stop', submissionId: 's' }, DRAIN]);
     for (const id of ['a', 'b', 'c', 'd']) expect(await run.row(id)).toBeUndefined();
   });
 
@@ -186,6 +186,25 @@ describe('outbox loop', () => {
     expect(await run.row('z')).toBeUndefined();
   });
 
+  test('expansions take few places at a time, and hide no other row, however many wait', async (context) => {
+    const { expect } = context;
+    const run = start(context, {
+      handle: ({ kind }) => (kind === 'expand' ? run.gate.promise : Promise.resolve()),
+    });
+    for (let chunk = 0; chunk < 600; chunk++) {
+      await run.add(`e-${chunk}`, { kind: 'expand', submissionId: 'sweep', chunk });
+    }
+    await run.woken();
+    expect(run.handled).toHaveLength(2);
+    await run.add('s', { kind: 'stop', submissionId: 's' }, { notBefore: START + 1 });
+    await run.add('i', { kind: 'image', submissionId: 'i' }, { notBefore: START + 2 });
+    await run.deps.clock.advance(1_000);
+    expect(run.handled.slice(2).map(({ kind }) => kind)).toEqual(['stop', 'image']);
+    run.gate.resolve();
+    await run.deps.clock.advance(1_000);
+    expect(run.handled).toHaveLength(602);
+  });
+
   test('a row that ended the service ten times is parked, not handled', async (context) => {
     const { expect } = context;
     const run = start(context);
@@ -224,12 +243,13 @@ describe('outbox loop', () => {
 
   test('a store that fails for a moment ends neither', async (context) => {
     const { expect } = context;
-    let failures = 3;
     const run = start(context, {
       storeOf: (store) => ({
         ...store,
         list: (query, params, page) =>
-          failures-- > 0 ? Promise.reject(new Error('busy')) : store.list(query, params, page),
+          run.deps.clock.now() < START + 2_500
+            ? Promise.reject(new Error('busy'))
+            : store.list(query, params, page),
       }),
     });
     await run.add('a', DRAIN);

@@ -47,22 +47,55 @@ describe('expand', () => {
     );
   });
 
-  test('a chunk hands on two others in the commit that makes its jobs', async ({ expect }) => {
+  test('the first chunk hands on one of each strand, any other the next of its own', async ({
+    expect,
+  }) => {
     const deps = coreDeps({ chunkSize: 1 });
-    const { id } = await sweep(deps, 9);
-    deps.queue.take();
+    const { id } = await sweep(deps, 40);
+    const chunksAfter = async (chunk: number) => {
+      deps.queue.take();
+      await expandChunk(deps, { submissionId: id, chunk });
+      return deps.queue.take().flatMap((sent) => (sent.kind === 'expand' ? [sent.chunk] : []));
+    };
+    expect(await chunksAfter(0)).toEqual(Array.from({ length: 16 }, (_, at) => at + 1));
+    expect(await chunksAfter(3)).toEqual([19]);
+    expect(await chunksAfter(39)).toEqual([]);
+  });
+
+  test('of two sweeps each has its turn: the small one does not wait for the large one', async ({
+    expect,
+  }) => {
+    const deps = coreDeps({ chunkSize: 1 });
+    const large = await sweep(deps, 200);
+    const queue = deps.queue.take().filter(({ kind }) => kind === 'expand');
+    let handled = 0;
+    let small: SubmissionDoc | undefined;
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      await consume(deps, next);
+      queue.push(...deps.queue.take().filter(({ kind }) => kind === 'expand'));
+      handled += 1;
+      expect(queue.length).toBeLessThanOrEqual(32);
+      if (handled === 50) {
+        small = await sweep(deps, 3, 'small');
+        queue.push(...deps.queue.take().filter(({ kind }) => kind === 'expand'));
+      }
+      if (handled === 50 + 3 * 18) {
+        expect((await submissionNow(deps, small?.id ?? '')).expanded).toBe(true);
+        expect((await submissionNow(deps, large.id)).expanded).toBe(false);
+      }
+    }
+    expect((await submissionNow(deps, large.id)).expanded).toBe(true);
+  });
+
+  test('jobs, their experiments and what follows are of one commit', async ({ expect }) => {
+    const deps = coreDeps({ chunkSize: 1 });
+    const { id } = await sweep(deps, 20);
     await expandChunk(deps, { submissionId: id, chunk: 3 });
-    const sent = deps.queue.take();
-    expect(sent.filter(({ kind }) => kind === 'expand')).toEqual([
-      { kind: 'expand', submissionId: id, chunk: 7 },
-      { kind: 'expand', submissionId: id, chunk: 8 },
-    ]);
     const commit = deps.commits.find(writesTo('jobs')) ?? [];
     expect(commit.map(({ key }) => key.collection).sort()).toEqual([
       'chunks',
       'experiments',
       'jobs',
-      'outbox',
       'outbox',
       'outbox',
     ]);
