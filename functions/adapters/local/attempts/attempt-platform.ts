@@ -40,6 +40,8 @@ export interface AttemptPlatformParts<A extends TrackedAttempt> {
   readonly kind: PlatformKind;
   readonly files: AttemptFiles;
   readonly keeper: Keeper<A>;
+  /** Limit of each attempt's log. */
+  readonly maxLogBytes: number;
   readonly clock: Clock;
   readonly log: Log;
   /** Throws PlatformRefusal for what can never run here. */
@@ -99,7 +101,7 @@ export async function openAttemptPlatform<A extends TrackedAttempt>(
       if (seen === null) return { text: '', next: cursor, ended: true };
       const complete = seen.finishedAt !== null;
       const path = join(files.directory(ref), 'log');
-      const piece = await readPiece(path, from, { maxBytes, complete });
+      const piece = await readPiece(path, from, { maxBytes, complete, limit: parts.maxLogBytes });
       return { text: piece.text, next: String(piece.next), ended: complete && piece.atEnd };
     },
   };

@@ -53,6 +53,8 @@ export interface KeeperDeps {
   readonly slots: number;
   readonly graceMs: number;
   readonly pollMs: number;
+  /** Cuts the log of an attempt that is over its limit. */
+  readonly boundLog: (ref: string) => Promise<void>;
   readonly onChange: (jobId: string) => void;
 }
 
@@ -235,7 +237,8 @@ export class AttemptKeeper {
     const { supervisor } = start;
     if (supervisor !== null && (await isAlive(this.#deps.table, supervisor))) {
       attempt.seenAlive = true;
-      return this.#showRunning(attempt);
+      this.#showRunning(attempt);
+      return this.#deps.boundLog(attempt.ref);
     }
     // It may have ended between the two looks.
     if (!(await this.#ifExited(attempt, start))) await this.#ifGone(attempt, start);
@@ -293,6 +296,7 @@ export class AttemptKeeper {
     const startedAt = attempt.start?.kind === 'taken' ? attempt.start.at : null;
     const { stopRequested } = attempt;
     const end = endOf({ startedAt, at: at ?? clock.now(), stopRequested, how });
+    await this.#deps.boundLog(attempt.ref);
     await files.writeEnd(attempt.ref, end);
     this.#quickEnds.add(end, clock.now());
     this.#settle(attempt, end);

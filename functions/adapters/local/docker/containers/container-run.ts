@@ -25,6 +25,8 @@ export interface RunDeps {
   readonly clock: Clock;
   readonly service: string;
   readonly limits: ContainerLimits;
+  readonly maxLogBytes: number;
+  readonly maxProcesses: number;
   readonly closing: AbortSignal;
 }
 
@@ -74,6 +76,7 @@ async function take(deps: RunDeps, attempt: DockerAttempt, step: Step): Promise<
     case 'unstarted':
       return neverRan(deps, UNSTARTED);
     case 'lost':
+      await deps.output.giveUp(attempt);
       return { ...neverRan(deps, LOST), startedAt: startOf(attempt) };
     case 'running':
       await confirmRun(deps, attempt, step.found);
@@ -124,8 +127,7 @@ async function create(deps: RunDeps, attempt: DockerAttempt): Promise<Progress |
     attempt.failure = imageGone(image);
     return null;
   }
-  const { service, limits } = deps;
-  const options = containerOptions(job, { service, limits, image, hasEntrypoint });
+  const options = containerOptions(job, { ...deps, image, hasEntrypoint });
   const id = await unlessRefused(attempt, () =>
     deps.containers.create(nameOf(deps, attempt), options),
   );

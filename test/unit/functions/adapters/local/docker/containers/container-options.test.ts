@@ -8,6 +8,8 @@ const SETTING = {
   limits: { cpus: null, memoryBytes: null },
   image: 'sha256:1',
   hasEntrypoint: true,
+  maxLogBytes: 1000,
+  maxProcesses: 50,
 };
 
 test('an image with an entry point gets the arguments only', ({ expect }) => {

@@ -109,6 +109,7 @@ async function aBench(
   const output = createContainerOutput({
     files,
     containers,
+    maxLogBytes: 1000,
     // The engine has ended its stream long before anybody has waited.
     clock: { now: () => set.at, sleep: () => new Promise(() => undefined) },
     log: { ...SILENT_LOG, warn, error: warn },

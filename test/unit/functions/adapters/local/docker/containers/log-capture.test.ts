@@ -32,16 +32,16 @@ describe('a log that one service began and another completes', () => {
     await fc.assert(
       fc.asyncProperty(output, fc.record(cuts), fc.boolean(), async (printed, cut, isOlder) => {
         const dir = await mkdtemp(join(root, 'attempt-'));
-        await captureAttached(dir, attached(printed.slice(0, cut.seen))).done;
+        await captureAttached(logIn(dir), attached(printed.slice(0, cut.seen))).done;
         // Bytes that were announced and did not follow, and words that a power cut took back.
         await shorten(join(dir, 'log'), cut.log);
         const before = await readFile(join(dir, 'log'));
         if (cut.parts % 3 === 0) await shorten(join(dir, 'log.parts'), cut.parts);
-        await captureKept(dir, kept(printed, isOlder)).done;
+        await captureKept(keptLogIn(dir), kept(printed, isOlder)).done;
         const log = await readFile(join(dir, 'log'));
         expect(sorted(log)).toEqual(sorted(Buffer.concat(printed.map(({ bytes }) => bytes))));
         if (cut.parts % 3 !== 0) expect(log.subarray(0, before.length)).toEqual(before);
-        await captureKept(dir, kept(printed, isOlder)).done;
+        await captureKept(keptLogIn(dir), kept(printed, isOlder)).done;
         expect(await readFile(join(dir, 'log'))).toEqual(log);
       }),
       { numRuns: 40 },
@@ -58,10 +58,10 @@ describe('a log that one service began and another completes', () => {
       stream: i % 2 === 0 ? (1 as const) : (2 as const),
       bytes: Buffer.from('x\n'),
     }));
-    await captureAttached(dir, attached(lines)).done;
+    await captureAttached(logIn(dir), attached(lines)).done;
     expect((await readFile(join(dir, 'log'))).length).toBe(24_000);
     expect((await readFile(join(dir, 'log.parts'))).length).toBeLessThan(30_000);
-    await captureKept(dir, kept(lines, true)).done;
+    await captureKept(keptLogIn(dir), kept(lines, true)).done;
     expect((await readFile(join(dir, 'log'))).length).toBe(24_000);
   });
 
@@ -71,14 +71,23 @@ describe('a log that one service began and another completes', () => {
   }) => {
     const dir = await mkdtemp(join(tmpdir(), 'caliban-test-'));
     onTestFinished(() => rm(dir, { recursive: true, force: true }));
-    const broken = captureAttached(dir, Readable.from(breaking()));
+    const broken = captureAttached(logIn(dir), Readable.from(breaking()));
     await expect(broken.done).rejects.toThrow('broken');
-    const ended = captureAttached(dir, new Readable({ read: () => undefined }));
+    const ended = captureAttached(logIn(dir), new Readable({ read: () => undefined }));
     ended.stop();
     await ended.done;
     expect((await readFile(join(dir, 'log'))).toString()).toBe('some');
   });
 });
+
+/** A log of any length. */
+function logIn(directory: string, maxBytes = 1_000_000) {
+  return { directory, maxBytes };
+}
+
+function keptLogIn(directory: string, maxBytes = 1_000_000) {
+  return { directory, maxBytes, hasExited: true };
+}
 
 async function* breaking(): AsyncGenerator<Buffer, void> {
   yield frame(1, Buffer.from('some'));
