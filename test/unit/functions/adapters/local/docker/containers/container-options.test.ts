@@ -43,3 +43,16 @@ test('limits hold for memory, swap and shared memory together', ({ expect }) => 
     NanoCpus: 1_500_000_000,
   });
 });
+
+test('a job has a bound on its processes, and no program of it gets more rights', ({ expect }) => {
+  const { HostConfig } = containerOptions(aPlatformJob(), SETTING);
+  expect(HostConfig).toMatchObject({ PidsLimit: 50, SecurityOpt: ['no-new-privileges'] });
+});
+
+test('the engine keeps twice what the log may have', ({ expect }) => {
+  const { HostConfig } = containerOptions(aPlatformJob(), SETTING);
+  expect(HostConfig?.LogConfig).toEqual({
+    Type: 'local',
+    Config: { 'max-size': '2000', 'max-file': '1', compress: 'false' },
+  });
+});

@@ -7,6 +7,7 @@ import { describe, test } from 'vitest';
 import {
   captureAttached,
   captureKept,
+  OutputDropped,
 } from '../../../../../../../functions/adapters/local/docker/containers/log-capture.ts';
 import { frame, keptOf } from '../../../../../../doubles/engine-output.ts';
 
@@ -65,6 +66,67 @@ describe('a log that one service began and another completes', () => {
     expect((await readFile(join(dir, 'log'))).length).toBe(24_000);
   });
 
+  test('has its first bytes up to its limit, and says so, whoever goes on with it', async ({
+    expect,
+    onTestFinished,
+  }) => {
+    const dir = await aDirectory(onTestFinished);
+    const lines = linesOf(1000, 'line');
+    const full = `${text(lines).slice(0, 2000)}\n${limitLine(2000)}`;
+    await captureAttached(logIn(dir, 2000), attached(lines.slice(0, 100))).done;
+    for (const upTo of [150, 500, 1000]) {
+      await captureKept(keptLogIn(dir, 2000), kept(lines.slice(0, upTo), true)).done;
+      const log = String(await readFile(join(dir, 'log')));
+      expect(log).toBe(upTo < 300 ? text(lines.slice(0, upTo)) : full);
+    }
+    await captureAttached(logIn(dir, 2000), attached(lines)).done;
+    expect(String(await readFile(join(dir, 'log')))).toBe(full);
+  });
+
+  test('says where output is missing when the engine has dropped the beginning of its copy', async ({
+    expect,
+    onTestFinished,
+  }) => {
+    const dir = await aDirectory(onTestFinished);
+    const lines = linesOf(300, 'line');
+    await captureAttached(logIn(dir), attached(lines.slice(0, 100))).done;
+    const later = () => kept(lines.slice(200), false);
+    await expect(captureKept(keptLogIn(dir), later()).done).rejects.toThrow(OutputDropped);
+    const had = `${text(lines.slice(0, 100))}${DROPPED}`;
+    expect(String(await readFile(join(dir, 'log')))).toBe(had);
+    for (let again = 0; again < 2; again++) {
+      await captureKept(keptLogIn(dir), later()).done;
+      const log = String(await readFile(join(dir, 'log')));
+      expect(log).toBe(`${had}${text(lines.slice(200))}`);
+    }
+    // And once more, behind that.
+    const last = () => kept(lines.slice(290), false);
+    await expect(captureKept(keptLogIn(dir), last()).done).rejects.toThrow(OutputDropped);
+    await captureKept(keptLogIn(dir), last()).done;
+    const log = String(await readFile(join(dir, 'log')));
+    expect(log.split(DROPPED)).toEqual([
+      text(lines.slice(0, 100)),
+      text(lines.slice(200)),
+      text(lines.slice(290)),
+    ]);
+  });
+
+  test('is told from one that lacks much of what was printed, when every line is the same', async ({
+    expect,
+    onTestFinished,
+  }) => {
+    const dir = await aDirectory(onTestFinished);
+    const lines = Array(1000).fill({ stream: 1, bytes: Buffer.from('yes\n') });
+    const few = () => kept(lines.slice(0, 900), false);
+    await captureAttached(logIn(dir, 6400), attached(lines)).done;
+    // An engine that was killed may have kept a little less than what was caught.
+    await captureKept(keptLogIn(dir, 6400), kept(lines.slice(0, 980), false)).done;
+    await captureKept({ ...keptLogIn(dir, 6400), hasExited: false }, few()).done;
+    expect(String(await readFile(join(dir, 'log')))).toBe(text(lines));
+    await expect(captureKept(keptLogIn(dir, 6400), few()).done).rejects.toThrow(OutputDropped);
+    expect(String(await readFile(join(dir, 'log')))).toBe(`${text(lines)}${DROPPED}`);
+  });
+
   test('a broken stream is an error, unless it was ended by hand', async ({
     expect,
     onTestFinished,
@@ -79,6 +141,30 @@ describe('a log that one service began and another completes', () => {
     expect((await readFile(join(dir, 'log'))).toString()).toBe('some');
   });
 });
+
+const DROPPED =
+  '[caliban: output is missing here, or comes twice: the engine dropped the beginning of its copy]\n';
+
+function limitLine(bytes: number): string {
+  return `[caliban: the log has reached its limit of ${bytes} bytes; what follows is not kept]\n`;
+}
+
+function linesOf(count: number, word: string): Output {
+  return Array.from({ length: count }, (_, i) => ({
+    stream: 1 as const,
+    bytes: Buffer.from(`${word} ${i}\n`),
+  }));
+}
+
+function text(printed: Output): string {
+  return String(Buffer.concat(printed.map(({ bytes }) => bytes)));
+}
+
+async function aDirectory(onTestFinished: (work: () => Promise<void>) => void): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), 'caliban-test-'));
+  onTestFinished(() => rm(dir, { recursive: true, force: true }));
+  return dir;
+}
 
 /** A log of any length. */
 function logIn(directory: string, maxBytes = 1_000_000) {

@@ -31,7 +31,7 @@ test('put together they are short and tell the same, also again and again', ({ e
     bytes: i + 1,
   }));
   const whole = parseParts(`1 9\n0 11\n${partLines(runs)}`, 10_000_000);
-  let { text } = { text: whole.text() };
+  let text = whole.text();
   for (let again = 0; again < 3; again++) {
     const read = parseParts(text, whole.size);
     expect(text.length).toBeLessThan(1000);
