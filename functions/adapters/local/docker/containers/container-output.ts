@@ -149,14 +149,16 @@ async function copyKept(log: CapturedLog, replay: () => Promise<Readable>): Prom
   }
 }
 
-// A stream that breaks is mostly the engine's end, or the container's: the next look tells. One that breaks again and again is told once.
+// A connection that breaks is the engine's end, or the container's: the next look tells. What breaks again and again is told once.
 function breakTeller(log: Log): (attempt: DockerAttempt, error: unknown) => void {
   const told = new WeakSet<DockerAttempt>();
   return (attempt, error) => {
-    const isNew = !told.has(attempt);
-    if (!isOfDisk(error)) told.add(attempt);
-    const message = isOfDisk(error) ? LOG_NOT_WRITTEN : BROKE_OFF;
-    if (isOfDisk(error) || isNew) log.warn({ err: error, ref: attempt.ref }, message);
+    const fields = { err: error, ref: attempt.ref };
+    if (isOfDisk(error)) return log.warn(fields, LOG_NOT_WRITTEN);
+    if (told.has(attempt)) return;
+    told.add(attempt);
+    if (systemCode(error) === undefined) log.warn(fields, BROKE_OFF);
+    else log.debug(fields, BROKE_OFF);
   };
 }
 

@@ -119,8 +119,11 @@ describe('the log of a container that has exited', () => {
 });
 
 describe('the copying of an output that breaks off', () => {
-  test('is told once, and not while the service closes', async ({ expect, onTestFinished }) => {
-    const { output, attempt, warnings, close, settled } = await aBench(onTestFinished, {
+  test('is told once, but not for an engine that is gone or a service that closes', async ({
+    expect,
+    onTestFinished,
+  }) => {
+    const { output, attempt, warnings, settled } = await aBench(onTestFinished, {
       ...{ caught: 0, at: 500, broken: new Error('no frame') },
     });
     for (let again = 0; again < 3; again++) {
@@ -128,6 +131,11 @@ describe('the copying of an output that breaks off', () => {
       await settled();
     }
     expect(warnings).toEqual(['the copying of an output broke off; it is taken up again']);
+    const reset = Object.assign(new Error('aborted'), { code: 'ECONNRESET' });
+    const away = await aBench(onTestFinished, { caught: 0, at: 500, broken: reset });
+    await away.output.attach(away.attempt, 'c1');
+    await away.settled();
+    expect(away.warnings).toEqual([]);
     const other = await aBench(onTestFinished, {
       ...{ caught: 0, at: 500, broken: new Error('no frame') },
     });
@@ -135,7 +143,6 @@ describe('the copying of an output that breaks off', () => {
     await other.output.attach(other.attempt, 'c1');
     await other.settled();
     expect(other.warnings).toEqual([]);
-    close();
   });
 });
 
