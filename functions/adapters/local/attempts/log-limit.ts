@@ -1,7 +1,6 @@
-import { constants } from 'node:fs';
-import { type FileHandle, lstat, open } from 'node:fs/promises';
+import { constants, lstatSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import { wholeUtf8Length } from '../../../../shared/jobs/utf8-boundary.ts';
-import { orAbsent } from '../durable-file.ts';
 
 /** Where a log ends that has more than its limit, and the line that stands there in place of the rest. */
 export interface LogCut {
@@ -35,8 +34,9 @@ export async function cutOf(file: FileHandle, maxBytes: number): Promise<LogCut 
  * new end), and this may end at any instant: the next call goes on. What is no file, or is not there, is left alone.
  */
 export async function cutLog(path: string, maxBytes: number): Promise<boolean> {
-  const found = await orAbsent(lstat(path));
-  if (found === null || !found.isFile() || found.size <= maxBytes) return false;
+  // Asked at the end of each job: a trip to the thread pool, where syncs wait for the disk, takes longer.
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined || !found.isFile() || found.size <= maxBytes) return false;
   const file = await open(path, constants.O_RDWR | constants.O_NOFOLLOW);
   try {
     const cut = await cutOf(file, maxBytes);
