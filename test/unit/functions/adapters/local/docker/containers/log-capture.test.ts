@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, truncate } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -80,6 +80,13 @@ describe('a log that one service began and another completes', () => {
       expect(log).toBe(upTo < 300 ? text(lines.slice(0, upTo)) : full);
     }
     await captureAttached(logIn(dir, 2000), attached(lines)).done;
+    expect(String(await readFile(join(dir, 'log')))).toBe(full);
+    // A power cut took its parts; and the service was killed before it cut the log.
+    await rm(join(dir, 'log.parts'));
+    await captureKept(keptLogIn(dir, 2000), kept(lines.slice(0, 10), true)).done;
+    expect(String(await readFile(join(dir, 'log')))).toBe(full);
+    await writeFile(join(dir, 'log'), text(lines).slice(0, 2500));
+    await captureKept(keptLogIn(dir, 2000), kept(lines.slice(0, 10), true)).done;
     expect(String(await readFile(join(dir, 'log')))).toBe(full);
   });
 
