@@ -249,9 +249,21 @@ async function lookUpMissing(pass: Pass): Promise<void> {
     if (job.ref === null || pass.seen.has(job.id)) continue;
     if (deps.clock.now() - quietSince < deps.timing.missingAfterMs + pass.platform.listLagMs)
       continue;
-    const found = await pass.platform.find(job.id);
+    const found = await findAgain(pass, job);
+    if (found === undefined) continue;
     if (found.some(({ ref }) => ref === job.ref)) await applyPage(pass, found);
     else await moveMissing(pass, stored);
+  }
+}
+
+// That the platform cannot tell of one job says nothing of it, and must not keep the pass from the others.
+async function findAgain(pass: Pass, job: JobDoc): Promise<readonly Observation[] | undefined> {
+  try {
+    return await pass.platform.find(job.id);
+  } catch (error) {
+    const told = { jobId: job.id, ref: job.ref, error: String(error) };
+    pass.deps.log.warn(told, 'look-up failed; the next full pass asks again');
+    return undefined;
   }
 }
 

@@ -51,4 +51,8 @@ export const LIMITS = {
   freeBytes: 64 * 1024 * 1024,
   /** The service's log; an older one of this size is kept beside it. */
   logBytes: 64 * 1024 * 1024,
+  /** The log of one attempt of a job on this machine; it says at its end when more was printed. */
+  jobLogBytes: 1024 ** 3,
+  /** Processes and threads of one job in a container; half of what the kernel has where nobody raised `kernel.pid_max`. */
+  jobProcesses: 16_384,
 } as const;

@@ -196,6 +196,41 @@ describe('a process platform whose service is killed', () => {
   });
 });
 
+describe('an attempt whose files are damaged', () => {
+  test('is seen to its end, and can be stopped', async ({ expect, onTestFinished }) => {
+    const { dir, platform } = await opened(onTestFinished);
+    const runs = await run(platform, 'runs', 'exec sleep 1000');
+    await platform.close();
+    await writeFile(join(await attemptDir(dir, runs.ref), 'spec.json'), '{"schemaVersion":1');
+    const again = await reopened(dir, onTestFinished);
+    expect(await again.find('runs')).toMatchObject([{ ref: runs.ref, state: 'RUNNING' }]);
+    const { items } = await again.list('lane-a', 0, null);
+    expect(items).toMatchObject([{ ref: runs.ref, state: 'RUNNING' }]);
+    await again.cancel(runs.ref);
+    expect((await terminal({ ...waiter, platform: again }, 'runs')).state).toBe('STOPPED');
+    expect(await table.startOf(runs.pid)).toBeNull();
+  });
+
+  test('is not started when it was not, and holds up no other', async ({
+    expect,
+    onTestFinished,
+  }) => {
+    const { dir, platform } = await opened(onTestFinished, { slots: 1 });
+    const first = await run(platform, 'first', 'exec sleep 1000');
+    const { ref } = await platform.submit(aJob(waiter, { jobId: 'damaged' }));
+    await platform.submit(aJob(waiter, { jobId: 'whole' }));
+    await platform.close();
+    await writeFile(join(await attemptDir(dir, ref), 'spec.json'), '');
+    const again = await reopened(dir, onTestFinished);
+    await again.cancel(first.ref);
+    expect(await terminal({ ...waiter, platform: again }, 'damaged')).toMatchObject({
+      state: 'FAILED',
+      cause: { code: 'platform', message: expect.stringContaining('files cannot be read') },
+    });
+    expect((await terminal({ ...waiter, platform: again }, 'whole')).state).toBe('SUCCEEDED');
+  });
+});
+
 describe('the supervisor of a process', () => {
   test('when it is killed the program is ended and the job has failed', async ({
     expect,

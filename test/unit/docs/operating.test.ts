@@ -56,6 +56,12 @@ test('docs/operating.md names every part of readiness, and the limits as they ar
   expect(PAGE).toContain(`more than ${LIMITS.loopTurnMs / 1_000} s ago`);
   expect(PAGE).toContain(`less than ${LIMITS.freeBytes / 1024 ** 2} MiB free`);
   expect(PAGE).toContain(`At ${LIMITS.logBytes / 1024 ** 2} MiB the file is put aside`);
+  const gibibytes = LIMITS.jobLogBytes / 1024 ** 3;
+  expect(PAGE).toContain(`The log of one attempt of a job has at most ${gibibytes} GiB.`);
+  expect(PAGE).toContain(`at most ${2 * gibibytes} GiB, counted`);
+  expect(PAGE).toContain(
+    `at most ${LIMITS.jobProcesses.toLocaleString('en')} processes and threads`,
+  );
   expect(PAGE).toContain(`--log_level ${LOG_LEVELS.join('|')}`);
 });
 

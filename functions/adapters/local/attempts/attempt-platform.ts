@@ -6,7 +6,7 @@ import type { LogChunk, Observation, Platform, PlatformJob } from '../../../port
 import type { Clock, Log } from '../../../ports/runtime.ts';
 import { type AttemptFiles, parseRef, refOf } from './attempt-files.ts';
 import { readPiece } from './attempt-log.ts';
-import { type AttemptEnd, type AttemptSpec, aSpec } from './attempt-record.ts';
+import { type AttemptEnd, type AttemptSpec, aSpec, damagedSpec } from './attempt-record.ts';
 import { refuseUnnameable, tooLate } from './job-rules.ts';
 
 /** One attempt that a keeper looks after. `endSeenAt`: when this process learned of the end (ms). */
@@ -40,6 +40,8 @@ export interface AttemptPlatformParts<A extends TrackedAttempt> {
   readonly kind: PlatformKind;
   readonly files: AttemptFiles;
   readonly keeper: Keeper<A>;
+  /** Limit of each attempt's log. */
+  readonly maxLogBytes: number;
   readonly clock: Clock;
   readonly log: Log;
   /** Throws PlatformRefusal for what can never run here. */
@@ -58,7 +60,7 @@ export async function openAttemptPlatform<A extends TrackedAttempt>(
   parts: AttemptPlatformParts<A>,
 ): Promise<Platform> {
   const { files, keeper, clock } = parts;
-  let order = await adoptLive(files, keeper, parts.log);
+  let order = await adoptLive(parts);
 
   async function submit(job: PlatformJob): Promise<{ ref: string }> {
     refuseUnnameable(job);
@@ -99,7 +101,7 @@ export async function openAttemptPlatform<A extends TrackedAttempt>(
       if (seen === null) return { text: '', next: cursor, ended: true };
       const complete = seen.finishedAt !== null;
       const path = join(files.directory(ref), 'log');
-      const piece = await readPiece(path, from, { maxBytes, complete });
+      const piece = await readPiece(path, from, { maxBytes, complete, limit: parts.maxLogBytes });
       return { text: piece.text, next: String(piece.next), ended: complete && piece.atEnd };
     },
   };
@@ -127,7 +129,7 @@ async function observed<A extends TrackedAttempt>(
   const { files, keeper } = parts;
   const known = keeper.attempts.get(ref);
   if (known !== undefined) return observationOf(parts, known);
-  const spec = await files.readSpec(ref);
+  const spec = await readSpec(parts, ref);
   if (spec === null) return null;
   const end = await files.readEnd(ref);
   if (end !== null) return { ...commonOf(spec), ...end };
@@ -138,32 +140,36 @@ async function observed<A extends TrackedAttempt>(
 
 /** Takes up what an earlier service left; the highest order among it. */
 async function adoptLive<A extends TrackedAttempt>(
-  files: AttemptFiles,
-  keeper: Keeper<A>,
-  log: Log,
+  parts: AttemptPlatformParts<A>,
 ): Promise<number> {
+  const { files, keeper } = parts;
   const specs: AttemptSpec[] = [];
   for (const ref of await files.live()) {
-    const spec = await readSpec(files, ref, log);
-    if (spec !== null) specs.push(spec);
+    const spec = await readSpec(parts, ref);
+    if (spec === null)
+      await files.retire(ref); // marked, but never made
+    else specs.push(spec);
   }
   specs.sort((a, b) => a.order - b.order);
   for (const spec of specs) await keeper.track(spec);
   return specs.at(-1)?.order ?? 0;
 }
 
-async function readSpec(files: AttemptFiles, ref: string, log: Log): Promise<AttemptSpec | null> {
+// One damaged file must not hide a program that runs, nor keep it from being stopped.
+async function readSpec(
+  { files, clock, log }: Pick<AttemptPlatformParts<never>, 'files' | 'clock' | 'log'>,
+  ref: string,
+): Promise<AttemptSpec | null> {
   try {
-    const spec = await files.readSpec(ref);
-    if (spec === null) await files.retire(ref); // marked, but never made
-    return spec;
+    return await files.readSpec(ref);
   } catch (error) {
-    if (isAppError(error)) throw error;
+    const named = parseRef(ref);
+    if (isAppError(error) || named === null) throw error;
     log.error(
-      { err: error, ref, ...parseRef(ref) },
-      'the files of a job cannot be read; it is left alone',
+      { err: error, ref, ...named },
+      'the files of a job cannot be read; if it runs, it is seen to its end',
     );
-    return null;
+    return damagedSpec(named, clock.now());
   }
 }
 
@@ -173,7 +179,7 @@ function pageOf<A extends TrackedAttempt>(
 ): { items: readonly Observation[]; next: string | null } {
   const { cursor } = asked;
   const rest = [...parts.keeper.attempts.values()]
-    .filter((attempt) => attempt.spec.job.lane === asked.lane)
+    .filter((attempt) => isOfLane(attempt, asked.lane))
     .filter((attempt) => attempt.phase !== 'ended' || attempt.endSeenAt >= asked.since)
     .filter((attempt) => cursor === null || attempt.ref > cursor)
     .toSorted((a, b) => (a.ref < b.ref ? -1 : 1));
@@ -190,8 +196,13 @@ async function forgetSeen<A extends TrackedAttempt>(
 ): Promise<void> {
   for (const attempt of [...keeper.attempts.values()]) {
     const isSeen = attempt.phase === 'ended' && attempt.endSeenAt < since;
-    if (isSeen && attempt.spec.job.lane === lane) await keeper.forget(attempt);
+    if (isSeen && isOfLane(attempt, lane)) await keeper.forget(attempt);
   }
+}
+
+// Of a damaged one nobody knows: every lane is told of it.
+function isOfLane({ spec }: TrackedAttempt, lane: string): boolean {
+  return spec.job.lane === lane || spec.damage !== undefined;
 }
 
 function observationOf<A extends TrackedAttempt>(

@@ -11,6 +11,8 @@ export interface AttemptSpec {
   readonly order: number;
   readonly createdAt: number;
   readonly job: PlatformJob;
+  /** Why it could not be read; then it only says which attempt it is, and nothing is started by it. */
+  readonly damage?: string;
 }
 
 /** Names one process for ever: a pid alone is reused, also across boots. */
@@ -66,6 +68,26 @@ const exitSchema = z.object({ exitCode: z.number() });
 /** A spec as it is stored. */
 export function aSpec(job: PlatformJob, order: number, createdAt: number): AttemptSpec {
   return { schemaVersion: VERSION, order, createdAt, job };
+}
+
+/** Stands for a spec that cannot be read: enough to see a program that runs to its end, or to stop it. */
+export function damagedSpec(
+  { jobId, attempt }: Pick<PlatformJob, 'jobId' | 'attempt'>,
+  now: number,
+): AttemptSpec {
+  const job: PlatformJob = {
+    jobId,
+    attempt,
+    lane: '',
+    name: jobId,
+    run: { kind: 'workspace', venvKey: null, layers: [] },
+    command: [],
+    args: [],
+    labels: {},
+    hardware: { gpu: null, tpu: null, machineType: null, region: null },
+    createBy: now,
+  };
+  return { ...aSpec(job, 0, now), damage: 'its files cannot be read; resubmit it.' };
 }
 
 /** Throws AppError SCHEMA_TOO_NEW when a newer caliban wrote it. */

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { LIMITS } from '../../../../shared/api/limits.ts';
 import { AppError } from '../../../../shared/errors/app-error.ts';
 import type { Platform } from '../../../ports/platform.ts';
 import { attemptDirectory, hasEnded, parseRef } from './attempt-files.ts';
@@ -28,6 +29,7 @@ export function createOfflinePlatform(kind: 'process' | 'docker', dir: string): 
       const piece = await readPiece(join(directory, 'log'), Number.isSafeInteger(from) ? from : 0, {
         maxBytes,
         complete,
+        limit: LIMITS.jobLogBytes,
       });
       // Nobody waits for more while no service runs.
       return { text: piece.text, next: String(piece.next), ended: piece.atEnd };

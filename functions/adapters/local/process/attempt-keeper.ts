@@ -52,6 +52,8 @@ export interface KeeperDeps {
   readonly slots: number;
   readonly graceMs: number;
   readonly pollMs: number;
+  /** Cuts the log of an attempt that is over its limit. */
+  readonly boundLog: (ref: string) => Promise<void>;
   readonly onChange: (jobId: string) => void;
 }
 
@@ -171,7 +173,9 @@ export class AttemptKeeper {
     const mayStill = () => attempt.phase === 'starting' && !this.#closing.signal.aborted;
     attempt.launching = true;
     try {
-      const started = await this.#deps.launch(attempt.spec.job, mayStill);
+      const { job, damage } = attempt.spec;
+      if (damage !== undefined) throw new Error(damage);
+      const started = await this.#deps.launch(job, mayStill);
       attempt.seenAlive = started !== null;
       started?.onExit((status) => {
         if (this.#closing.signal.aborted) return;
@@ -212,7 +216,8 @@ export class AttemptKeeper {
     const { supervisor } = start;
     if (supervisor !== null && (await isAlive(this.#deps.table, supervisor))) {
       attempt.seenAlive = true;
-      return this.#scheduler.run(attempt);
+      this.#scheduler.run(attempt);
+      return this.#deps.boundLog(attempt.ref);
     }
     // It may have ended between the two looks.
     if (!(await this.#ifExited(attempt, start))) await this.#ifGone(attempt, start);
@@ -264,6 +269,7 @@ export class AttemptKeeper {
     const startedAt = attempt.start?.kind === 'taken' ? attempt.start.at : null;
     const { stopRequested } = attempt;
     const end = endOf({ startedAt, at: at ?? clock.now(), stopRequested, how });
+    await this.#deps.boundLog(attempt.ref);
     await files.writeEnd(attempt.ref, end);
     this.#quickEnds.add(end, clock.now());
     this.#over(attempt, end);

@@ -1,10 +1,12 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { LIMITS } from '../../../../shared/api/limits.ts';
 import type { Platform } from '../../../ports/platform.ts';
 import type { Clock, Log } from '../../../ports/runtime.ts';
 import { type AttemptFiles, openAttemptFiles } from '../attempts/attempt-files.ts';
 import { openAttemptPlatform } from '../attempts/attempt-platform.ts';
 import type { Environment } from '../attempts/job-environment.ts';
+import { cutLog } from '../attempts/log-limit.ts';
 import { replaceFile } from '../durable-file.ts';
 import { AttemptKeeper } from './attempt-keeper.ts';
 import { createLaunch } from './attempt-launch.ts';
@@ -32,6 +34,8 @@ export interface ProcessPlatformOptions extends LayerSource {
   readonly graceMs?: number;
   /** How often running programs are looked at; their end is also noticed at once where it can be. Default 500 ms. */
   readonly pollMs?: number;
+  /** Limit of each attempt's log; at least 4. What goes over it is cut at each look. Default LIMITS.jobLogBytes. */
+  readonly maxLogBytes?: number;
   /** A hint that something about this job changed. */
   readonly onChange?: (jobId: string) => void;
 }
@@ -51,6 +55,7 @@ export async function openProcessPlatform(
     kind: 'process',
     files,
     keeper,
+    maxLogBytes: options.maxLogBytes ?? LIMITS.jobLogBytes,
     clock,
     log,
     refuse: (job) => refuseUnrunnable(job, options.interpreter),
@@ -90,6 +95,7 @@ async function openKeeper(
     slots: options.slots,
     graceMs: options.graceMs ?? 10_000,
     pollMs: options.pollMs ?? 500,
+    boundLog: logBound(options, files),
     onChange: options.onChange ?? (() => undefined),
   });
   return {
@@ -99,5 +105,19 @@ async function openKeeper(
       spawner.close();
       return keeper.close();
     },
+  };
+}
+
+// A log that cannot be cut, whatever its program did to it, must not keep an attempt from its end.
+function logBound(
+  { log, maxLogBytes = LIMITS.jobLogBytes }: ProcessPlatformOptions,
+  files: AttemptFiles,
+): (ref: string) => Promise<void> {
+  return async (ref) => {
+    try {
+      await cutLog(join(files.directory(ref), 'log'), maxLogBytes);
+    } catch (error) {
+      log.warn({ err: error, ref }, 'a log over its limit was not cut; it is tried again');
+    }
   };
 }

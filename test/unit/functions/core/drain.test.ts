@@ -64,6 +64,19 @@ describe('drain', () => {
     expect((await submissionNow(deps, 'ada')).openLane).toBe(LANE);
   });
 
+  test('closes no submission of which a job may still come back to waiting', async ({ expect }) => {
+    const deps = await withSweeps({}, { ada: 1 });
+    const createBy = START + 600_000;
+    const claim = { epoch: 1, holder: 'slow', claimedAt: START, createBy, outcomeUnknown: false };
+    await changed(
+      deps,
+      { collection: 'jobs', id: 'ada-0' },
+      { state: 'SUBMITTING', active: true, claim, claimUntil: createBy },
+    );
+    await drainLane(deps, LANE);
+    expect((await submissionNow(deps, 'ada')).openLane).toBe(LANE);
+  });
+
   test('keeps a slice below its length and leaves a wake for what is left', async ({ expect }) => {
     const deps = await withSweeps({ ratePerMinute: 60 }, { ada: 200 });
     await drainLane(deps, LANE);

@@ -18,6 +18,7 @@ import {
   jobNow,
   jobsNow,
   saved,
+  stored,
   writesTo,
 } from '../../../doubles/store-access.ts';
 
@@ -281,6 +282,25 @@ describe('jobs that the platform lost', () => {
     silentList(deps, anObservation({ state: 'SUCCEEDED' }));
     await sync(deps, { full: true });
     expect((await jobNow(deps)).state).toBe('SUCCEEDED');
+  });
+
+  test('are left to the next pass when their look-up fails, and keep it from no other', async ({
+    expect,
+  }) => {
+    const deps = await withJobs(
+      { id: 'submission-0', state: 'RUNNING', ref: 'ref-0' },
+      { id: 'submission-1', index: 1, state: 'RUNNING', ref: 'ref-1' },
+    );
+    await deps.clock.advance(DAY);
+    deps.platform.list = async () => ({ items: [], next: null });
+    deps.platform.find = async (jobId) => {
+      if (jobId === 'submission-0') throw new Error('unreadable');
+      return [];
+    };
+    await sync(deps, { full: true });
+    expect((await jobNow(deps, 'submission-0')).state).toBe('RUNNING');
+    expect((await jobNow(deps, 'submission-1')).state).toBe('UNKNOWN');
+    expect((await stored(deps, 'syncs', LANE)).value.syncedAt).toBe(deps.clock.now());
   });
 
   test('move again when they are seen again', async ({ expect }) => {

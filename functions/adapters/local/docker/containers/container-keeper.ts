@@ -28,6 +28,8 @@ export interface ContainerKeeperDeps {
   readonly closing: AbortController;
   readonly service: string;
   readonly limits: ContainerLimits;
+  readonly maxLogBytes: number;
+  readonly maxProcesses: number;
   readonly clock: Clock;
   readonly log: Log;
   readonly slots: number;

@@ -13,12 +13,16 @@ export interface ContainerSetting {
   readonly image: string;
   /** Whether the image has an entry point; one without gets the job's command. */
   readonly hasEntrypoint: boolean;
+  /** Limit of the attempt's log. */
+  readonly maxLogBytes: number;
+  /** Processes and threads at the same time. */
+  readonly maxProcesses: number;
 }
 
 /** How the engine is to make an attempt's container. */
 export function containerOptions(
   job: PlatformJob,
-  { service, limits, image, hasEntrypoint }: ContainerSetting,
+  { service, limits, image, hasEntrypoint, ...setting }: ContainerSetting,
 ): ContainerCreateOptions {
   return {
     Image: image,
@@ -31,7 +35,11 @@ export function containerOptions(
       Init: true,
       AutoRemove: false,
       RestartPolicy: { Name: 'no' },
-      LogConfig: KEEP_OUTPUT,
+      LogConfig: keepOutput(setting.maxLogBytes),
+      // A program of mode setuid gives nobody more rights than the job has.
+      SecurityOpt: ['no-new-privileges'],
+      // So that a fork bomb takes only its own job.
+      PidsLimit: setting.maxProcesses,
       ...memoryOf(limits),
       ...(limits.cpus === null ? {} : { NanoCpus: Math.round(limits.cpus * 1e9) }),
     },
@@ -40,12 +48,13 @@ export function containerOptions(
 
 /**
  * The engine's own copy of the output, removed with the container; ours is the log of the attempt. `local` keeps all bytes, `json-file`
- * only UTF-8. No limit: what a full one drops would be missing in a log that is taken up after a restart of the service.
+ * only UTF-8. Twice the log's limit, because each line takes some 40 bytes more than it has: one that is full is emptied (a second file
+ * would keep some of it, at twice the size), and what is missing in a log that is taken up after a restart of the service is said there.
  */
-const KEEP_OUTPUT = {
-  Type: 'local',
-  Config: { 'max-size': '1p', 'max-file': '1', compress: 'false' },
-};
+function keepOutput(maxLogBytes: number) {
+  const Config = { 'max-size': String(2 * maxLogBytes), 'max-file': '1', compress: 'false' };
+  return { Type: 'local', Config };
+}
 
 function environmentOf(job: PlatformJob): string[] {
   const variables: [string, string][] = [['PYTHONUNBUFFERED', '1'], ...jobMark(job)];

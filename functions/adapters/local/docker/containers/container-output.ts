@@ -1,17 +1,28 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import type { Clock, Log } from '../../../../ports/runtime.ts';
 import type { AttemptFiles } from '../../attempts/attempt-files.ts';
+import { cutLog } from '../../attempts/log-limit.ts';
 import { orAbsent, systemCode } from '../../durable-file.ts';
 import { EngineRefusal } from '../engine/engine-call.ts';
 import type { ContainerFacts, Containers } from './containers.ts';
 import type { DockerAttempt } from './docker-attempt.ts';
-import { type Capture, captureAttached, captureKept } from './log-capture.ts';
+import {
+  type Capture,
+  type CapturedLog,
+  captureAttached,
+  captureKept,
+  OutputDropped,
+} from './log-capture.ts';
+import { concludeLog } from './log-copy.ts';
 
 /** What copying output needs. */
 export interface OutputDeps {
   readonly files: AttemptFiles;
   readonly containers: Containers;
+  /** Of each log. */
+  readonly maxLogBytes: number;
   readonly clock: Clock;
   readonly log: Log;
   readonly closing: AbortSignal;
@@ -27,6 +38,8 @@ export interface ContainerOutput {
   follow(attempt: DockerAttempt, id: string): Promise<void>;
   /** Completes the log of a container that has exited. False: nothing is known, because the service closes or somebody removes the container. */
   complete(attempt: DockerAttempt, exited: ContainerFacts): Promise<boolean>;
+  /** Ends the log of a container that somebody has removed, and with it the engine's copy. */
+  giveUp(attempt: DockerAttempt): Promise<void>;
   /** Ends copying; what was read is written. */
   stop(attempt: DockerAttempt): Promise<void>;
 }
@@ -35,6 +48,7 @@ const RETRY_MS = 5000;
 // The stream of a container that has exited ends by itself; what it does not bring any more is read from the engine's copy.
 const END_WAIT_MS = 2000;
 const LOG_NOT_WRITTEN = 'a log cannot be written now; what is missing follows later';
+const BROKE_OFF = 'the copying of an output broke off; it is taken up again';
 const BEING_REMOVED = 409;
 // There may be room on the disk later.
 const DISK_CODES: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EIO']);
@@ -47,6 +61,11 @@ const MAX_FAILURES = 5;
  */
 export function createContainerOutput(deps: OutputDeps): ContainerOutput {
   const { files, containers, clock, closing } = deps;
+  const tellBroken = breakTeller(deps.log);
+  const logOf = (attempt: DockerAttempt) => ({
+    directory: files.directory(attempt.ref),
+    maxBytes: deps.maxLogBytes,
+  });
 
   function watch(attempt: DockerAttempt, capture: Capture, onWhole?: () => void): void {
     attempt.capture = capture;
@@ -56,8 +75,7 @@ export function createContainerOutput(deps: OutputDeps): ContainerOutput {
       attempt.capture = null;
       attempt.captureAgainAt = clock.now() + RETRY_MS;
       if (closing.aborted) return;
-      // A stream that breaks is the engine's end, or the container's: the next look tells.
-      if (isOfDisk(error)) deps.log.warn({ err: error, ref: attempt.ref }, LOG_NOT_WRITTEN);
+      if (error !== undefined) tellBroken(attempt, error);
       deps.onOutputEnd(attempt);
     };
     capture.done.then(() => over(undefined), over);
@@ -70,14 +88,20 @@ export function createContainerOutput(deps: OutputDeps): ContainerOutput {
     await settled(capture);
   }
 
-  function canGoWithout(attempt: DockerAttempt, error: unknown): boolean {
+  async function canGoWithout(attempt: DockerAttempt, error: unknown): Promise<boolean> {
     const status = error instanceof EngineRefusal ? error.status : null;
     if (closing.aborted || status === BEING_REMOVED) return false;
     if (isOfDisk(error)) throw error;
     attempt.captureFailures += 1;
     if (status !== 404 && attempt.captureFailures < MAX_FAILURES) throw error;
+    await concludeLog(logOf(attempt), `the end of the output is missing: ${reasonOf(error)}`);
     deps.log.warn({ err: error, ref: attempt.ref }, 'the end of a log is missing');
     return true;
+  }
+
+  async function stopAtEnd(attempt: DockerAttempt): Promise<void> {
+    await Promise.race([settled(attempt.capture), clock.sleep(END_WAIT_MS, closing)]);
+    await stop(attempt);
   }
 
   return {
@@ -85,7 +109,7 @@ export function createContainerOutput(deps: OutputDeps): ContainerOutput {
     attach: async (attempt, id) => {
       await stop(attempt);
       const stream = await containers.attach(id);
-      const capture = captureAttached(files.directory(attempt.ref), stream);
+      const capture = captureAttached(logOf(attempt), stream);
       watch(attempt, capture, () => {
         attempt.capturedAt = clock.now();
       });
@@ -93,22 +117,56 @@ export function createContainerOutput(deps: OutputDeps): ContainerOutput {
     follow: async (attempt, id) => {
       if (attempt.capture !== null || clock.now() < attempt.captureAgainAt) return;
       const stream = await containers.replay(id);
-      watch(attempt, captureKept(files.directory(attempt.ref), stream));
+      watch(attempt, captureKept({ ...logOf(attempt), hasExited: false }, stream));
     },
     complete: async (attempt, { id, finishedAt }) => {
-      await Promise.race([settled(attempt.capture), clock.sleep(END_WAIT_MS, closing)]);
-      await stop(attempt);
+      await stopAtEnd(attempt);
       // An engine that dies ends the stream before it ends the container.
       const isWhole = finishedAt !== null && (attempt.capturedAt ?? 0) >= finishedAt;
-      if (isWhole) return !closing.aborted;
+      const { directory, maxBytes } = logOf(attempt);
+      if (isWhole || (await cutLog(join(directory, 'log'), maxBytes))) return !closing.aborted;
       try {
-        await captureKept(files.directory(attempt.ref), await containers.replay(id)).done;
+        await copyKept(logOf(attempt), () => containers.replay(id));
       } catch (error) {
         return canGoWithout(attempt, error);
       }
       return !closing.aborted;
     },
+    giveUp: async (attempt) => {
+      await stopAtEnd(attempt);
+      if (attempt.capturedAt === null) await concludeLog(logOf(attempt), CONTAINER_GONE);
+    },
   };
+}
+
+async function copyKept(log: CapturedLog, replay: () => Promise<Readable>): Promise<void> {
+  const copy = async () => captureKept({ ...log, hasExited: true }, await replay()).done;
+  try {
+    await copy();
+  } catch (error) {
+    if (!(error instanceof OutputDropped)) throw error;
+    await copy();
+  }
+}
+
+// A connection that breaks is the engine's end, or the container's: the next look tells. What breaks again and again is told once.
+function breakTeller(log: Log): (attempt: DockerAttempt, error: unknown) => void {
+  const told = new WeakSet<DockerAttempt>();
+  return (attempt, error) => {
+    const fields = { err: error, ref: attempt.ref };
+    if (isOfDisk(error)) return log.warn(fields, LOG_NOT_WRITTEN);
+    if (told.has(attempt)) return;
+    told.add(attempt);
+    if (systemCode(error) === undefined) log.warn(fields, BROKE_OFF);
+    else log.debug(fields, BROKE_OFF);
+  };
+}
+
+const CONTAINER_GONE = 'the end of the output may be missing: somebody removed the container';
+
+function reasonOf(error: unknown): string {
+  const [line = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
+  return line.slice(0, 200);
 }
 
 function isOfDisk(error: unknown): boolean {

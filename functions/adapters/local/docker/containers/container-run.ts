@@ -25,6 +25,8 @@ export interface RunDeps {
   readonly clock: Clock;
   readonly service: string;
   readonly limits: ContainerLimits;
+  readonly maxLogBytes: number;
+  readonly maxProcesses: number;
   readonly closing: AbortSignal;
 }
 
@@ -74,6 +76,7 @@ async function take(deps: RunDeps, attempt: DockerAttempt, step: Step): Promise<
     case 'unstarted':
       return neverRan(deps, UNSTARTED);
     case 'lost':
+      await deps.output.giveUp(attempt);
       return { ...neverRan(deps, LOST), startedAt: startOf(attempt) };
     case 'running':
       await confirmRun(deps, attempt, step.found);
@@ -117,15 +120,18 @@ function startOf({ startedAt, record: known }: DockerAttempt): number | null {
 
 async function create(deps: RunDeps, attempt: DockerAttempt): Promise<Progress | null> {
   if (deps.closing.aborted) return PENDING;
-  const { job } = attempt.spec;
+  const { job, damage } = attempt.spec;
+  if (damage !== undefined) {
+    attempt.failure = damage;
+    return null;
+  }
   const image = job.run.kind === 'image' ? job.run.digest : '';
   const hasEntrypoint = await deps.containers.hasEntrypoint(image);
   if (hasEntrypoint === null) {
     attempt.failure = imageGone(image);
     return null;
   }
-  const { service, limits } = deps;
-  const options = containerOptions(job, { service, limits, image, hasEntrypoint });
+  const options = containerOptions(job, { ...deps, image, hasEntrypoint });
   const id = await unlessRefused(attempt, () =>
     deps.containers.create(nameOf(deps, attempt), options),
   );

@@ -1,4 +1,5 @@
 import { mkdir } from 'node:fs/promises';
+import { LIMITS } from '../../../../../shared/api/limits.ts';
 import { type Platform, type PlatformJob, PlatformRefusal } from '../../../../ports/platform.ts';
 import type { Clock, Log } from '../../../../ports/runtime.ts';
 import { openAttemptFiles } from '../../attempts/attempt-files.ts';
@@ -27,6 +28,10 @@ export interface DockerPlatformOptions {
   readonly graceMs?: number;
   /** How often containers are looked at; their end is also noticed at once. Default 1 s. */
   readonly pollMs?: number;
+  /** Limit of each attempt's log; at least 4. Default LIMITS.jobLogBytes. */
+  readonly maxLogBytes?: number;
+  /** Processes and threads of each job at the same time. Default LIMITS.jobProcesses. */
+  readonly maxProcesses?: number;
   /** A hint that something about this job changed. */
   readonly onChange?: (jobId: string) => void;
 }
@@ -39,7 +44,7 @@ export interface DockerPlatformOptions {
 export async function openDockerPlatform(
   options: DockerPlatformOptions,
 ): Promise<Platform & { close(): Promise<void> }> {
-  const { dir, clock, log, limits, slots } = options;
+  const { dir, clock, log, limits, slots, maxLogBytes = LIMITS.jobLogBytes } = options;
   await mkdir(dir, { recursive: true });
   const files = await openAttemptFiles(dir);
   const closing = new AbortController();
@@ -49,6 +54,8 @@ export async function openDockerPlatform(
     closing,
     service: await serviceIdOf(dir),
     limits,
+    maxLogBytes,
+    maxProcesses: options.maxProcesses ?? LIMITS.jobProcesses,
     clock,
     log,
     slots,
@@ -60,6 +67,7 @@ export async function openDockerPlatform(
     kind: 'docker',
     files,
     keeper,
+    maxLogBytes,
     clock,
     log,
     refuse: async (job) => refuseUnrunnable(job),

@@ -1,97 +1,163 @@
 import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { orAbsent, replaceFile } from '../../durable-file.ts';
+import { cutLog, remark } from '../../attempts/log-limit.ts';
+import { orAbsent, placeDurably } from '../../durable-file.ts';
 import type { OutputPiece } from './log-frames.ts';
+import { type LogParts, type LogRun, parseParts, partLines, runsOf } from './log-parts.ts';
 
-/** The one writer of an attempt's log. */
+/** The one writer of an attempt's log. After an error it must be opened again. */
 export interface LogCopy {
-  /** Appends what was printed. After an error it must be opened again. */
+  /** Appends what was printed; nothing once the log is full. */
   append(pieces: readonly OutputPiece[]): Promise<void>;
-  /** How many bytes of a stream the log has. */
+  /** How many bytes of a stream the log has, of what the engine's copy begins with. */
   written(stream: OutputPiece['stream']): number;
+  /** With which bytes each stream begins, as far as the log tells; at most 1 KiB. */
+  beginnings(): Promise<Beginnings>;
+  /** Appends a line of ours, behind which the engine's copy is read from its beginning again. */
+  startAnew(text: string): Promise<void>;
+  /** Appends a line of ours that is gone when the log is opened again. */
+  conclude(text: string): Promise<void>;
   sync(): Promise<void>;
   close(): Promise<void>;
 }
 
+/** The first bytes of each stream. */
+export type Beginnings = Readonly<Record<OutputPiece['stream'], Buffer>>;
+
 /** Beside the log, which has both streams as they came, tells which bytes are of which stream. */
 export const LOG_PARTS = 'log.parts';
 
+const BEGINNING_BYTES = 1024;
 // Records are put together now and then, so that their file stays short.
 const MAX_RECORDS = 5000;
 
 /**
  * Opens the log of an attempt to go on with it. `log.parts` has a line `<stream> <bytes>` for each run of bytes, written before them:
  * so the place in each stream is known after a crash at any instant, and what the engine kept can be gone on with exactly there.
+ * A log that has more than `maxBytes` is full, for good (log-limit.ts).
  */
-export async function openLogCopy(directory: string): Promise<LogCopy> {
-  const partsPath = join(directory, LOG_PARTS);
-  const log = await open(join(directory, 'log'), 'a');
+export async function openLogCopy(directory: string, maxBytes: number): Promise<LogCopy> {
+  const path = join(directory, 'log');
+  if (await cutLog(path, maxBytes)) return FULL;
+  const log = await open(path, 'a+');
   try {
-    const { size } = await log.stat();
-    const written = writtenOf((await orAbsent(readFile(partsPath, 'utf8'))) ?? '', size);
+    const text = (await orAbsent(readFile(join(directory, LOG_PARTS), 'utf8'))) ?? '';
+    const parts = parseParts(text, (await log.stat()).size);
     // A power cut may have kept more of the log than of its parts.
-    await log.truncate(written[1] + written[2]);
-    return logCopy(log, await startParts(partsPath, written), { partsPath, written });
+    await log.truncate(parts.size);
+    const files = { directory, log, parts, records: await startRecords(directory, log, parts) };
+    return logCopy(files, maxBytes);
   } catch (error) {
     await log.close();
     throw error;
   }
 }
 
-type Written = Record<OutputPiece['stream'], number>;
+/** Ends a log that lacks its end with a line of ours; it is gone when the log is opened again: then its end may be found after all. */
+export async function concludeLog(
+  { directory, maxBytes }: { readonly directory: string; readonly maxBytes: number },
+  text: string,
+): Promise<void> {
+  const copy = await openLogCopy(directory, maxBytes);
+  try {
+    await copy.conclude(text);
+  } finally {
+    await copy.close();
+  }
+}
 
-function logCopy(
-  log: FileHandle,
-  firstParts: FileHandle,
-  { partsPath, written }: { readonly partsPath: string; readonly written: Written },
-): LogCopy {
-  let parts = firstParts;
-  let records = 0;
+interface OpenFiles {
+  readonly directory: string;
+  readonly log: FileHandle;
+  readonly parts: LogParts;
+  records: FileHandle;
+}
+
+const NOTHING = Buffer.alloc(0);
+
+const FULL: LogCopy = {
+  append: async () => undefined,
+  written: () => 0,
+  beginnings: async () => ({ 1: NOTHING, 2: NOTHING }),
+  startAnew: async () => undefined,
+  conclude: async () => undefined,
+  sync: async () => undefined,
+  close: async () => undefined,
+};
+
+function logCopy(files: OpenFiles, maxBytes: number): LogCopy {
+  const { directory, log, parts } = files;
+  let isFull = false;
+  let added = 0;
+
+  async function add(runs: readonly LogRun[], bytes: Buffer): Promise<void> {
+    await files.records.appendFile(partLines(runs));
+    await log.appendFile(bytes);
+    for (const run of runs) parts.add(run);
+    isFull = parts.size > maxBytes && (await cutLog(join(directory, 'log'), maxBytes));
+    added += runs.length;
+    if (added < MAX_RECORDS || isFull) return;
+    await files.records.close();
+    files.records = await startRecords(directory, log, parts);
+    added = 0;
+  }
+
   return {
     async append(pieces) {
-      const lines = recordsOf(pieces);
-      if (lines.length === 0) return;
-      await parts.appendFile(lines.join(''));
-      await log.appendFile(Buffer.concat(pieces.map(({ bytes }) => bytes)));
-      for (const { stream, bytes } of pieces) written[stream] += bytes.length;
-      records += lines.length;
-      if (records < MAX_RECORDS) return;
-      await parts.close();
-      parts = await startParts(partsPath, written);
-      records = 0;
+      const runs = runsOf(pieces);
+      if (isFull || runs.length === 0) return;
+      await add(runs, Buffer.concat(pieces.map(({ bytes }) => bytes)));
     },
-    written: (stream) => written[stream],
+    written: (stream) => parts.written(stream),
+    beginnings: () => beginningsOf(log, parts),
+    async startAnew(text) {
+      if (isFull) return;
+      const line = await wholeLine(log, text);
+      await add([{ stream: 0, bytes: line.length }], line);
+    },
+    async conclude(text) {
+      if (isFull) return;
+      await log.appendFile(await wholeLine(log, text));
+      await cutLog(join(directory, 'log'), maxBytes);
+    },
     sync: () => log.sync(),
     close: async () => {
-      await parts.close();
+      await files.records.close();
       await log.close();
     },
   };
 }
 
-// What was written before the log's bytes may be of bytes that never followed.
-function writtenOf(parts: string, logSize: number): Written {
-  const written: Written = { 1: 0, 2: 0 };
-  let left = logSize;
-  for (const [, stream, bytes] of parts.matchAll(/^([12]) (\d{1,15})\n/gm)) {
-    const length = Math.min(Number(bytes), left);
-    written[stream === '1' ? 1 : 2] += length;
-    left -= length;
+// Put together, records no longer tell in which order the bytes came: they may only be of bytes that a power cut leaves.
+async function startRecords(
+  directory: string,
+  log: FileHandle,
+  parts: LogParts,
+): Promise<FileHandle> {
+  if (parts.size > 0) {
+    await log.sync();
+    await placeDurably(directory, LOG_PARTS, parts.text());
+    return open(join(directory, LOG_PARTS), 'a');
   }
-  return written;
+  return open(join(directory, LOG_PARTS), 'w');
 }
 
-function recordsOf(pieces: readonly OutputPiece[]): readonly string[] {
-  const runs: { readonly stream: number; length: number }[] = [];
-  for (const { stream, bytes } of pieces) {
-    const last = runs.at(-1);
-    if (last?.stream === stream) last.length += bytes.length;
-    else if (bytes.length > 0) runs.push({ stream, length: bytes.length });
-  }
-  return runs.map(({ stream, length }) => `${stream} ${length}\n`);
+async function wholeLine(log: FileHandle, text: string): Promise<Buffer> {
+  const { size } = await log.stat();
+  const last = Buffer.from('\n');
+  if (size > 0) await log.read(last, 0, 1, size - 1);
+  const line = remark(text);
+  return last.toString() === '\n' ? line : Buffer.concat([Buffer.from('\n'), line]);
 }
 
-async function startParts(path: string, written: Written): Promise<FileHandle> {
-  await replaceFile(path, `1 ${written[1]}\n2 ${written[2]}\n`);
-  return open(path, 'a');
+async function beginningsOf(log: FileHandle, parts: LogParts): Promise<Beginnings> {
+  const found: { 1: Buffer; 2: Buffer } = { 1: NOTHING, 2: NOTHING };
+  for (const { stream, at, bytes } of parts.firstRuns()) {
+    if (stream === 0) continue;
+    const length = Math.min(bytes, BEGINNING_BYTES - found[stream].length);
+    const piece = Buffer.alloc(length);
+    if (length > 0) await log.read(piece, 0, length, at);
+    found[stream] = Buffer.concat([found[stream], piece]);
+  }
+  return found;
 }

@@ -8,6 +8,8 @@ const SETTING = {
   limits: { cpus: null, memoryBytes: null },
   image: 'sha256:1',
   hasEntrypoint: true,
+  maxLogBytes: 1000,
+  maxProcesses: 50,
 };
 
 test('an image with an entry point gets the arguments only', ({ expect }) => {
@@ -39,5 +41,18 @@ test('limits hold for memory, swap and shared memory together', ({ expect }) => 
     MemorySwap: 1024,
     ShmSize: 1024,
     NanoCpus: 1_500_000_000,
+  });
+});
+
+test('a job has a bound on its processes, and no program of it gets more rights', ({ expect }) => {
+  const { HostConfig } = containerOptions(aPlatformJob(), SETTING);
+  expect(HostConfig).toMatchObject({ PidsLimit: 50, SecurityOpt: ['no-new-privileges'] });
+});
+
+test('the engine keeps twice what the log may have', ({ expect }) => {
+  const { HostConfig } = containerOptions(aPlatformJob(), SETTING);
+  expect(HostConfig?.LogConfig).toEqual({
+    Type: 'local',
+    Config: { 'max-size': '2000', 'max-file': '1', compress: 'false' },
   });
 });
