@@ -27,12 +27,14 @@ import {
 const KEY = 'venv-key';
 const RETRYABLE = {
   state: 'failed',
+  failedAt: START,
   message: 'The package index does not answer.',
   hint: 'Try again later.',
   retryable: true,
 } as const;
 const FINAL = {
   state: 'failed',
+  failedAt: START,
   message: 'No version torch==99.',
   hint: 'Correct requirements.txt.',
   retryable: false,
@@ -196,6 +198,20 @@ describe('image step', () => {
     await prepareImage(deps, 'submission');
     expect(deps.builder.started).toEqual([`${KEY}.4`]);
     expect((await submissionNow(deps)).ending).toBe('none');
+  });
+
+  test('a failure that nobody had looked at before a submission was accepted says nothing about it', async ({
+    expect,
+  }) => {
+    const deps = await withDependencies();
+    await saved(deps, 'builds', aBuild({ state: 'building', attempt: 1 }));
+    deps.builder.progress = { ...FINAL, failedAt: START - 1 };
+    await prepareImage(deps, 'submission');
+    expect(deps.builder.started).toEqual([`${KEY}.1`]);
+    expect(await submissionNow(deps)).toMatchObject({ ending: 'none', imageState: 'waiting' });
+    deps.builder.progress = { ...FINAL, failedAt: START };
+    await prepareImage(deps, 'submission');
+    expect((await submissionNow(deps)).endingState).toBe('FAILED');
   });
 
   test('what the builder refuses of the dependencies fails the submission', async ({ expect }) => {
