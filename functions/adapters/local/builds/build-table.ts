@@ -97,10 +97,13 @@ export function createBuildTable(options: BuildTableOptions): BuildTable {
       return readBuildLog(buildLogPath(options.dir, key), offset, complete);
     },
     close: async () => {
-      for (const build of [...builds.values()]) {
+      const left = [...builds.values()];
+      // All before the first is waited for: its place must not go to another.
+      for (const build of left) {
         build.forgotten.abort();
-        await endBuild(build);
+        build.cancel.abort();
       }
+      for (const build of left) await build.done;
     },
   };
 }
