@@ -27,8 +27,8 @@ export const BUILD_CONTEXT = {
   indexSecret: 'index_url',
 } as const;
 
-/** The installer of Python packages: never part of an image. */
-const UV_VERSION = '0.13.9';
+/** Version of uv, the installer of Python packages: never part of an image. */
+export const UV_VERSION = '0.13.9';
 
 const HOME = '/home/caliban';
 const OWN = '/opt/caliban';
