@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { mkdir, open, readdir, readFile, rename, rm, unlink, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, open, readdir, readFile, rename, rm, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PlatformRefusal } from '../../../ports/platform.ts';
 import { diskFull, isFull } from '../disk-errors.ts';
@@ -20,7 +20,8 @@ const NEVER = 'never\n';
 const ROOM_MS = 10_000;
 
 /**
- * The files of attempts: `attempts/<2 hex>/<ref>/` each, and an empty `live/<ref>` while the service has to look at it.
+ * The files of attempts: `attempts/<2 hex>/<ref>/` each, and `live/<ref>` while the service has to look at it: empty, or the boot of the
+ * machine in which its program was to be started.
  * A ref is `<job id>.<attempt>`. In an attempt's directory: `spec.json` (what to run), `started` (who may start it, created once),
  * `stop` (its end was asked for), `log`, `exit.json` (the supervisor's word), `end.json` (ours, never changed), `work/`.
  */
@@ -45,6 +46,10 @@ export interface AttemptFiles {
   attemptsOf(jobId: string): Promise<readonly string[]>;
   live(): Promise<readonly string[]>;
   markLive(ref: string): Promise<void>;
+  /** Notes durably that its program is to be started in this boot of the machine. */
+  markLaunch(ref: string, boot: string): Promise<void>;
+  /** The boot in which its program was last to be started, or null. */
+  launchedIn(ref: string): Promise<string | null>;
   /** Takes it out of `live`. */
   retire(ref: string): Promise<void>;
 }
@@ -60,7 +65,8 @@ export async function openAttemptFiles(dir: string): Promise<AttemptFiles> {
   const bucket = (jobId: string) => join(dir, 'attempts', bucketName(jobId));
   const directory = (ref: string) => attemptDirectory(dir, ref);
   const text = (ref: string, file: string) => textOf(join(directory(ref), file));
-  const markLive = (ref: string) => writeFile(join(liveDir, ref), '');
+  // Keeps what it says.
+  const markLive = (ref: string) => appendFile(join(liveDir, ref), '');
   let made = 0;
 
   async function create(spec: AttemptSpec, mayStill: () => boolean): Promise<boolean> {
@@ -115,6 +121,9 @@ export async function openAttemptFiles(dir: string): Promise<AttemptFiles> {
     },
     live: async () => (await readdir(liveDir)).filter((name) => parseRef(name) !== null),
     markLive,
+    // Its name is durable already, with the attempt's own.
+    markLaunch: (ref, boot) => writeSynced(join(liveDir, ref), boot),
+    launchedIn: async (ref) => textOf(join(liveDir, ref)) || null,
     retire: async (ref) => {
       await orAbsent(unlink(join(liveDir, ref)));
     },

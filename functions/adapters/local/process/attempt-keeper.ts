@@ -164,9 +164,15 @@ export class AttemptKeeper {
     if (end !== null) return this.#over(attempt, end);
     attempt.stopRequested = await files.isStopRequested(attempt.ref);
     if ((await files.readStart(attempt.ref)) !== null) this.#scheduler.enter(attempt, 'starting');
+    else attempt.abandoned = await this.#lostWithMachine(attempt);
     await this.refresh(attempt);
     if (attempt.stopRequested) return this.stop(attempt);
     if (attempt.phase === 'waiting') this.#scheduler.wait(attempt);
+  }
+
+  async #lostWithMachine({ ref }: Attempt): Promise<EndFacts['how'] | null> {
+    const boot = await this.#deps.files.launchedIn(ref);
+    return boot === null || boot === (await this.#deps.table.bootId()) ? null : { kind: 'unseen' };
   }
 
   async #begin(attempt: Attempt): Promise<void> {
