@@ -82,6 +82,29 @@ test('a number in a query is decimal digits and nothing else', async ({ expect }
   }
 });
 
+test('a limit of any list that is no number of items is told with its range and a way on', async ({
+  expect,
+}) => {
+  const { app, send } = createApiBench();
+  const { paths } = await (await app.request('/openapi.json')).json();
+  const lists = Object.keys(paths).filter((path) =>
+    paths[path].get?.parameters?.some(({ name }: { name: string }) => name === 'limit'),
+  );
+  expect(lists).toHaveLength(5);
+  for (const path of lists) {
+    for (const text of ['1e99', 'abc', '0', '-1', '1.5', '501']) {
+      const url = `${path.replace(/\{\w+\}/, 'sweep')}?state=QUEUED&limit=${text}`;
+      const error = await errorOf(send(url.replace(/(groups|experiments)\?state=QUEUED&/, '$1?')));
+      expect(error, url).toMatchObject({
+        status: 400,
+        code: 'REQUEST_INVALID',
+        message: `The query is not valid. limit: must be a whole number from 1 to 500, got "${text}".`,
+        hint: 'Leave limit out for 100 items, or take at most 500 and go on with cursor=, the `next` of the answer.',
+      });
+    }
+  }
+});
+
 test('malformed JSON is told with its position', async ({ expect }) => {
   const { send } = createApiBench();
   const headers = { 'Content-Type': 'application/json' };
