@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { open, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Host } from '../../cli/lib/parts.ts';
@@ -49,6 +50,16 @@ async function runServe({ dataDir, signal, token }: ServeOptions): Promise<Runni
   return { address, instance, platform: 'process', note: null, tokenFile, newToken: null, closed };
 }
 
+// Nobody holds this process: it lives as long as the test that it belongs to.
+async function holdOn(): Promise<void> {
+  const line = connect(process.env['FAKE_SERVE_LIFELINE'] ?? '');
+  line.on('error', () => process.exit(0));
+  line.on('close', () => process.exit(0));
+  await once(line, 'connect');
+  line.write(`${process.pid}\n`);
+}
+
+await holdOn();
 const host: Host = { runServe, offline: async () => null };
 const end = new AbortController();
 process.once('SIGTERM', () => end.abort());

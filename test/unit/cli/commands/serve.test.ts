@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -7,6 +9,7 @@ import { isRunning } from '../../../../cli/lib/serve-file.ts';
 import type { ServeOptions } from '../../../../functions/embedded.ts';
 import { AppError } from '../../../../shared/errors/app-error.ts';
 import { type CliOptions, createTestCli } from '../../../doubles/cli.ts';
+import { createLifeline } from '../../../doubles/lifeline.ts';
 
 const SERVE_MAIN = fileURLToPath(new URL('../../../doubles/serve-main.ts', import.meta.url));
 
@@ -295,6 +298,20 @@ describe('serve in the background', { timeout: 30_000 }, () => {
     t.expect(stderr).toContain('No luck today.');
   });
 
+  test('one that starts late, or stands still, ends with its test', async (t) => {
+    const { run, lifeline } = await setUp(t);
+    await run(['serve', '--detach']);
+    const [pid = 0] = lifeline.pids;
+    process.kill(pid, 'SIGSTOP');
+    await lifeline.endAll();
+    await vi.waitUntil(() => !isRunning(pid), { timeout: 20_000 });
+    const late = spawn(process.execPath, [SERVE_MAIN, 'serve'], {
+      env: { ...process.env, FAKE_SERVE_LIFELINE: lifeline.path },
+    });
+    const [status] = await once(late, 'exit');
+    t.expect({ status, pids: lifeline.pids }).toEqual({ status: 0, pids: [pid] });
+  });
+
   test('is started by a command that needs it', async (t) => {
     const { run } = await setUp(t);
     const { stderr } = await run(['stop', '--xgroup', 'g']);
@@ -332,11 +349,17 @@ function hostThat(runs: (options: ServeOptions) => Promise<void>, newToken: stri
 
 async function setUp(t: TestContext) {
   const cli = createTestCli(t.onTestFinished);
-  const run = (argv: string[], options: CliOptions = {}) =>
-    cli.run(argv, { ...options, realTime: true, self: [process.execPath, SERVE_MAIN] });
-  // Hooks run last to first: before the folder is removed.
+  const lifeline = await createLifeline(join(cli.home, 'lifeline'));
+  // Hooks run last to first: before the folder is removed. A service that is still starting cannot be asked to end.
   t.onTestFinished(async () => {
-    await run(['serve', '--stop']);
+    await lifeline.endAll();
+    await vi.waitUntil(() => !lifeline.pids.some(isRunning), { timeout: 20_000 });
   });
-  return { run, home: cli.home };
+  const run = (argv: string[], { env, ...options }: CliOptions = {}) =>
+    cli.run(argv, {
+      ...options,
+      env: { FAKE_SERVE_LIFELINE: lifeline.path, ...env },
+      ...{ realTime: true, self: [process.execPath, SERVE_MAIN] },
+    });
+  return { run, home: cli.home, lifeline };
 }

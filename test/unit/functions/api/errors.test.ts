@@ -4,6 +4,7 @@ import { errorBody } from '../../../../shared/api/error.ts';
 import { LIMITS } from '../../../../shared/api/limits.ts';
 import { createApiBench, sweepSpec } from '../../../doubles/api-bench.ts';
 import { errorOf } from '../../../doubles/error-of.ts';
+import { operationsOf } from '../../../doubles/openapi-operations.ts';
 
 const issues = z.object({ issues: z.array(z.object({ path: z.string(), problem: z.string() })) });
 
@@ -86,12 +87,9 @@ test('a limit of any list that is no number of items is told with its range and 
   expect,
 }) => {
   const { app, send } = createApiBench();
-  const { paths } = await (await app.request('/openapi.json')).json();
-  const lists = Object.keys(paths).filter((path) =>
-    paths[path].get?.parameters?.some(({ name }: { name: string }) => name === 'limit'),
-  );
+  const lists = (await operationsOf(app)).filter(({ parameters }) => parameters.includes('limit'));
   expect(lists).toHaveLength(5);
-  for (const path of lists) {
+  for (const { path } of lists) {
     for (const text of ['1e99', 'abc', '0', '-1', '1.5', '501']) {
       const url = `${path.replace(/\{\w+\}/, 'sweep')}?state=QUEUED&limit=${text}`;
       const error = await errorOf(send(url.replace(/(groups|experiments)\?state=QUEUED&/, '$1?')));
