@@ -13,8 +13,11 @@ import { aGroup, someCounts } from './api-views.ts';
 
 // The real CLI in a process of its own, with a service that can do nothing but be found, asked and ended.
 
-async function runServe({ dataDir, signal, token }: ServeOptions): Promise<RunningServe> {
-  if (process.env['FAKE_SERVE'] === 'broken') throw new AppError('SERVE_REFUSED', 'No luck today.');
+async function runServe(options: ServeOptions): Promise<RunningServe> {
+  const { dataDir, signal, token, slots, limits } = options;
+  const fault = process.env['FAKE_SERVE'];
+  if (fault === 'broken') throw new AppError('SERVE_REFUSED', 'No luck today.');
+  if (fault === 'mute') process.exit(3);
   const lock = join(dataDir, 'lock');
   const held = await open(lock, 'wx').catch(() => null);
   if (held === null) {
@@ -36,7 +39,8 @@ async function runServe({ dataDir, signal, token }: ServeOptions): Promise<Runni
   const address = `http://127.0.0.1:${port}`;
   const tokenFile = join(dataDir, 'token');
   await writeFile(tokenFile, token ?? 'secret');
-  const content = { schemaVersion: 1, instance, address, tokenFile, pid: process.pid };
+  const jobs = { platform: 'docker', slots: slots ?? 1, limits } as const;
+  const content = { schemaVersion: 1, instance, address, tokenFile, pid: process.pid, ...jobs };
   await writeFile(join(dataDir, 'serve.json.tmp'), JSON.stringify(content));
   await rename(join(dataDir, 'serve.json.tmp'), join(dataDir, 'serve.json'));
   process.stderr.write(`ready with ${process.argv.slice(2).join(' ')}\n`);
@@ -44,10 +48,10 @@ async function runServe({ dataDir, signal, token }: ServeOptions): Promise<Runni
     server.closeAllConnections();
     server.close();
     await rm(join(dataDir, 'serve.json'));
-    if (process.env['FAKE_SERVE'] === 'lingers') await sleep(1_000);
+    if (fault === 'lingers') await sleep(1_000);
     await rm(lock);
   });
-  return { address, instance, platform: 'process', note: null, tokenFile, newToken: null, closed };
+  return { address, instance, ...jobs, note: null, tokenFile, newToken: null, closed };
 }
 
 // Nobody holds this process: it lives as long as the test that it belongs to.
