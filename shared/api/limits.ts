@@ -49,6 +49,8 @@ export const LIMITS = {
   loopTurnMs: 60_000,
   /** It is not ready either with less free space where its data is. */
   freeBytes: 64 * 1024 * 1024,
+  /** A start warns with less: a first upload and its environment may need it. */
+  firstUploadBytes: 1024 ** 3,
   /** The service's log; an older one of this size is kept beside it. */
   logBytes: 64 * 1024 * 1024,
   /** The log of one attempt of a job on this machine; it says at its end when more was printed. */
