@@ -1,6 +1,7 @@
 import type { SubmissionDoc, TokenBlock } from '../ports/documents.ts';
 import { put, StaleVersion, type Stored } from '../ports/store.ts';
-import { claimJobs, isClaimable, recoverClaims, submitClaimed } from './claim.ts';
+import { claimJobs, isClaimable, submitClaimed } from './claim.ts';
+import { recoverClaims } from './claim-recovery.ts';
 import type { CoreDeps } from './deps.ts';
 import { serve, type Waiting } from './gate.ts';
 import { isHostTrouble } from './host-trouble.ts';
