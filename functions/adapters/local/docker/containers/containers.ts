@@ -1,9 +1,8 @@
 import { Readable } from 'node:stream';
-import { text } from 'node:stream/consumers';
 import type { ContainerCreateOptions } from 'dockerode';
 import * as z from 'zod';
 import type { Engine } from '../engine/engine.ts';
-import { askEngine, type Deadline, unless } from '../engine/engine-call.ts';
+import { askEngine, unless } from '../engine/engine-call.ts';
 
 /** What the engine tells of one container. Times in UTC ms by the engine's clock; null: never. */
 export interface ContainerFacts {
@@ -154,8 +153,11 @@ async function remembersMaking(
   const events = await stream((engine) =>
     engine.getEvents({ since: second - 1, until: second + EVENT_LAG_S, filters }),
   );
-  const deadline = { ms: READ_MS, signal: closing };
-  return (await readToEnd(events, deadline)).trim() !== '';
+  try {
+    return await askEngine({ ms: READ_MS, signal: closing }, () => hasContent(events));
+  } finally {
+    events.destroy();
+  }
 }
 
 function laterThan(signal: AbortSignal, ms: number): AbortSignal {
@@ -185,12 +187,9 @@ async function openStream(
   }
 }
 
-async function readToEnd(stream: Readable, deadline: Deadline): Promise<string> {
-  try {
-    return await askEngine(deadline, () => text(stream));
-  } finally {
-    stream.destroy();
-  }
+async function hasContent(stream: Readable): Promise<boolean> {
+  for await (const piece of stream) if (String(piece).trim() !== '') return true;
+  return false;
 }
 
 const labels = z
