@@ -1,11 +1,15 @@
 import { closeSync, openSync } from 'node:fs';
+import { openAttemptFiles } from '../../functions/adapters/local/attempts/attempt-files.ts';
+import { aSpec } from '../../functions/adapters/local/attempts/attempt-record.ts';
 import { runBound } from '../../functions/adapters/local/builds/bound-process.ts';
 import { createProcessTable } from '../../functions/adapters/local/process/process-table.ts';
 import { createSpawner } from '../../functions/adapters/local/process/spawner.ts';
 import { createInterpreterResolver } from '../../functions/adapters/local/python.ts';
 import { openSqliteStore } from '../../functions/adapters/local/sqlite/sqlite-store.ts';
+import { PlatformRefusal } from '../../functions/ports/platform.ts';
 import { put } from '../../functions/ports/store.ts';
 import { aDocument } from '../contract/store-documents.ts';
+import { aPlatformJob } from '../doubles/a-platform-job.ts';
 import { systemClock } from '../fixtures/system-clock.ts';
 
 // A process of its own that has few file descriptors: `scarce-child.ts TASK DIRECTORY LEFT`. Does something while only so many are
@@ -20,6 +24,11 @@ const TASKS: Readonly<Record<string, (directory: string) => Promise<Task>>> = {
     const store = await openSqliteStore({ path: `${directory}/service.db`, clock: systemClock });
     process.once('exit', () => store.close());
     return () => store.commit([put({ collection: 'jobs', id: 'a' }, aDocument('jobs'))]);
+  },
+  async attempt(directory) {
+    const files = await openAttemptFiles(directory);
+    const spec = aSpec(aPlatformJob(), 1, 0);
+    return () => files.create(spec, () => true);
   },
   async spawn(directory) {
     const spawner = createSpawner();
@@ -47,6 +56,7 @@ async function outcomeOf(task: Task): Promise<string> {
     await task();
     return 'done';
   } catch (error) {
+    if (error instanceof PlatformRefusal) return error.kind;
     return error instanceof Error && 'code' in error ? String(error.code) : String(error);
   }
 }

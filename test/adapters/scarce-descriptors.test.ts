@@ -21,6 +21,7 @@ describe.runIf(process.platform === 'linux')('a process that can open no more fi
   test.for([
     ['commit', 0, 'HOST_BUSY'],
     ['commit', 5, 'HOST_BUSY'],
+    ['attempt', 0, 'quota'],
     ['spawn', 0, 'EMFILE'],
     ['build', 0, 'EMFILE'],
     ['python', 0, 'HOST_BUSY'],
