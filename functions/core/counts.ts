@@ -1,8 +1,8 @@
 import { JOB_STATES, type JobState } from '../../shared/jobs/job-state.ts';
 import { type CountsDoc, SCHEMA_VERSION, type SubmissionDoc } from '../ports/documents.ts';
+import { isHostTrouble } from '../ports/host-trouble.ts';
 import { put, StaleVersion, type Write } from '../ports/store.ts';
 import type { CoreDeps } from './deps.ts';
-import { isHostTrouble } from './host-trouble.ts';
 import { getOne } from './records.ts';
 
 type CountsDeps = Pick<CoreDeps, 'store' | 'clock' | 'timing'>;

@@ -2,8 +2,10 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { appendFile, mkdir, open, readdir, readFile, rename, rm, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isAppError } from '../../../../shared/errors/app-error.ts';
+import { troubleOf } from '../../../ports/host-trouble.ts';
 import { PlatformRefusal } from '../../../ports/platform.ts';
-import { diskFull, isFull } from '../disk-errors.ts';
+import { asDiskError } from '../disk-errors.ts';
 import { orAbsent, replaceFile, syncDirectory, systemCode, writeSynced } from '../durable-file.ts';
 import {
   type AttemptEnd,
@@ -29,7 +31,7 @@ export interface AttemptFiles {
   directory(ref: string): string;
   /**
    * False when the attempt is there already, or when `mayStill` says no at the last moment: nothing was made. Throws PlatformRefusal
-   * when the disk has no room.
+   * while the machine takes nothing: its disk has no room, or it can open no more files.
    */
   create(spec: AttemptSpec, mayStill: () => boolean): Promise<boolean>;
   exists(ref: string): Promise<boolean>;
@@ -157,14 +159,16 @@ function bucketName(jobId: string): string {
   return createHash('sha256').update(jobId).digest('hex').slice(0, 2);
 }
 
-// Before the attempt is in its place nothing was made: what failed for lack of room is waited for, like any other shortage.
+// Before the attempt is in its place nothing was made: what the machine lacked is waited for, like any other shortage.
 async function orNoRoom<T>(temporary: string, making: () => Promise<T>): Promise<T> {
   try {
     return await making();
   } catch (error) {
-    await rm(temporary, { recursive: true, force: true });
-    if (!isFull(error)) throw error;
-    const { message, hint } = diskFull(temporary, error);
+    // It may fail, too: what is left is removed at the next start.
+    await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
+    const told = asDiskError(error, temporary);
+    if (troubleOf(error) === undefined || !isAppError(told)) throw error;
+    const { message, hint } = told;
     const details = { retryAfterMs: ROOM_MS, ...(hint === undefined ? {} : { hint }) };
     throw new PlatformRefusal('quota', message, details);
   }

@@ -1,4 +1,5 @@
 import pLimit from 'p-limit';
+import { troubleOf } from '../../../ports/host-trouble.ts';
 import type {
   BuildProgress,
   DependencyRequest,
@@ -60,9 +61,18 @@ export function createBuildTable(options: BuildTableOptions): BuildTable {
       const failure = await options.build({ ...task, signal });
       build.progress = failure === null ? { state: 'ready' } : { state: 'failed', ...failure };
     } catch (error) {
-      build.progress = { state: 'failed', ...thrownFailure(error, build.cancel.signal.aborted) };
+      build.progress = afterThrow(task.key, error, build.cancel.signal.aborted);
     }
-    if (build.progress.state === 'failed') await options.discard(task.key);
+    if (build.progress.state !== 'ready') await options.discard(task.key);
+  }
+
+  // Where the machine lacked something nothing was tried: who asks begins it again, and it counts as no failure.
+  function afterThrow(key: string, error: unknown, isCancelled: boolean): BuildProgress {
+    if (isCancelled || troubleOf(error) !== 'scarce') {
+      return { state: 'failed', ...thrownFailure(error, isCancelled) };
+    }
+    log.warn({ err: error, key }, 'the machine has nothing to spare; the build waits');
+    return { state: 'absent' };
   }
 
   // A build that waits for its turn must end at once when it is cancelled: it runs, to its first line, without one.
@@ -87,7 +97,8 @@ export function createBuildTable(options: BuildTableOptions): BuildTable {
     start: async ({ key, attempt, dependencies }) => {
       const ready = await isReady(key);
       const earlier = builds.get(key);
-      if (ready || (earlier !== undefined && earlier.attempt >= attempt)) return;
+      const isKnown = earlier !== undefined && earlier.progress.state !== 'absent';
+      if (ready || (isKnown && earlier.attempt >= attempt)) return;
       const build: Build = {
         attempt,
         cancel: new AbortController(),

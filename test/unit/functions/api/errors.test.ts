@@ -182,6 +182,22 @@ test('a defect is logged with its stack and shown to nobody', async ({ expect })
   expect(line?.fields['error']).toContain('TypeError: secret detail');
 });
 
+test('a machine at its limits is no defect: HOST_BUSY, when to ask again, and a line for its operator', async ({
+  expect,
+}) => {
+  const bench = createApiBench();
+  bench.builder.onPlan = async () => {
+    throw Object.assign(new Error('EMFILE: open /secret/path'), { code: 'EMFILE' });
+  };
+  const error = await errorOf(bench.send('/v1/plans', { json: sweepSpec() }));
+  expect(error).toMatchObject({ status: 503, code: 'HOST_BUSY' });
+  expect(error.headers.get('Retry-After')).toBe('2');
+  expect(JSON.stringify(error)).not.toContain('secret');
+  const told = bench.logged.find(({ message }) => message === 'refused for now');
+  expect(told).toMatchObject({ level: 'warn', fields: { path: '/v1/plans' } });
+  expect(bench.logged.filter(({ level }) => level === 'error')).toEqual([]);
+});
+
 test('a sound request id of the caller is kept, any other replaced', async ({ expect }) => {
   const { send } = createApiBench();
   const idFor = async (id: string) =>
