@@ -163,6 +163,16 @@ const RECORDS: readonly Damage[] = [
     ),
   },
   {
+    name: 'the place of an experiment',
+    kind: 'experiment',
+    found: 'order 00000000000000-elsewhere',
+    sql: setOf(
+      'experiments',
+      ['order', '"00000000000000-elsewhere"'],
+      `WHERE "value" LIKE '%["n","3"]%'`,
+    ),
+  },
+  {
     name: 'the text of a config',
     kind: 'submission',
     found: 'its config is another text',

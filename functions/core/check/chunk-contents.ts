@@ -56,8 +56,8 @@ function jobFault(stored: Stored<'jobs'> | undefined, expected: JobDoc): Differe
 }
 
 function lastingOf(job: JobDoc) {
-  const { experimentId, owner, platform, lane, flags, facets, order } = job;
-  return { experimentId, owner, platform, lane, flags, facets, order };
+  const { experimentId, owner, platform, lane, flags, order } = job;
+  return { experimentId, owner, platform, lane, flags, facets: job.facets.toSorted(), order };
 }
 
 function experimentFault(
@@ -74,8 +74,9 @@ function experimentFault(
   return fault.map((told) => ({ ...of, ...told }));
 }
 
-function allOf({ id: _, order: __, schemaVersion: ___, ...parts }: ExperimentDoc) {
-  return parts;
+// Facets are in the order of the labels' keys, which not every store keeps.
+function allOf({ id: _, order: __, schemaVersion: ___, facets, ...parts }: ExperimentDoc) {
+  return { ...parts, facets: facets.toSorted() };
 }
 
 function identityOf({ groupId, owner, module, scriptArgs, environment, flags }: ExperimentDoc) {
