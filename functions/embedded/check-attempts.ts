@@ -12,7 +12,8 @@ type StoreDeps = Pick<CoreDeps, 'store'>;
 /** The files of attempts, by the platform that made them. */
 export type AttemptPlaces = ReadonlyMap<string, AttemptsOnDisk>;
 
-const TOGETHER = 200;
+/** Jobs whose files are read at once: some milliseconds, in which a service that runs answers nobody. */
+const TOGETHER = 50;
 
 /** Every directory of an attempt: it has a job. */
 export function attemptsStage(
