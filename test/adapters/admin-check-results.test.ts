@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { attemptDirectory } from '../../functions/adapters/local/attempts/attempt-files.ts';
-import { aRealSweep, change, checked, copyOf } from '../fixtures/checked-data-dir.ts';
+import { startOneMachine } from '../doubles/one-machine.ts';
+import { aDataDir, aRealSweep, change, checked, copyOf } from '../fixtures/checked-data-dir.ts';
 
 const JOBS = 6;
 
@@ -320,6 +321,31 @@ describe('what ended and was damaged later', () => {
     t.expect(await told()).toEqual(['its job is SUCCEEDED, and there are no files of it']);
   });
 });
+
+test('however jobs end, what they leave is sound', async (t) => {
+  const dataDir = aDataDir(t);
+  const service = await startOneMachine(t.onTestFinished, dataDir, { slots: 3 });
+  const ends = ['exit 0', 'exit 3', 'kill -9 $$', 'kill -9 0', 'rm -rf ../work', ':; sleep 600'];
+  const lines = ends.map((line, n) => `[ "$2" != ${n} ] || { ${line}; }`).join('; ');
+  // Three sleep: the last of the ends, and two more; of the rest, some wait for them.
+  const count = ends.length + 4;
+  await service.submit({ script: `${lines}; [ "$2" -lt ${ends.length} ] || sleep 600`, count });
+  const missing = { command: ['/there/is/no/such/program'], group: 'missing' };
+  await service.submit({ script: '', count: 1, key: 'missing', changes: missing });
+  const settled = async () => {
+    const { RUNNING = 0, SUCCEEDED = 0, FAILED = 0 } = await service.states();
+    return RUNNING + SUCCEEDED + FAILED;
+  };
+  await t.expect.poll(settled, { timeout: 60_000 }).toBeGreaterThanOrEqual(ends.length + 2);
+  t.expect((await service.send('/v1/groups/sweep/stop', { dryRun: false })).status).toBe(200);
+  await service.until(count + 1, 'SUCCEEDED', 'FAILED', 'STOPPED');
+  const codes = (await service.jobs()).map(({ cause }) => cause.code);
+  t.expect(new Set(codes).size).toBeGreaterThan(3);
+  await service.stop();
+  const { differences, looked } = await checked(t, dataDir, { layers: true });
+  t.expect(differences).toEqual([]);
+  t.expect(looked['jobs']).toBe(count + 1);
+}, 180_000);
 
 function jobThree(dataDir: string): string {
   return oneValue(dataDir, `SELECT "id" AS "value" FROM "jobs" ${JOB_3}`);
