@@ -87,7 +87,7 @@ describe('a backup that is made while a sweep runs', () => {
   test('while jobs start and end all the time, is served to the end of every job; what had ended does not run again', async (t) => {
     const { root, dataDir, target } = places(t);
     const runs = join(root, 'runs');
-    const count = 150;
+    const count = 250;
     const service = await startOneMachine(t.onTestFinished, dataDir);
     const script = `echo "$PWD $2" >> '${runs}'; echo "n is $2"`;
     await service.submit({ script, count });

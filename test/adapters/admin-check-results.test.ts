@@ -325,26 +325,23 @@ describe('what ended and was damaged later', () => {
 test('however jobs end, what they leave is sound', async (t) => {
   const dataDir = aDataDir(t);
   const service = await startOneMachine(t.onTestFinished, dataDir, { slots: 3 });
-  const ends = ['exit 0', 'exit 3', 'kill -9 $$', 'kill -9 0', 'rm -rf ../work', ':; sleep 600'];
-  const lines = ends.map((line, n) => `[ "$2" != ${n} ] || { ${line}; }`).join('; ');
-  // Three sleep: the last of the ends, and two more; of the rest, some wait for them.
-  const count = ends.length + 4;
-  await service.submit({ script: `${lines}; [ "$2" -lt ${ends.length} ] || sleep 600`, count });
+  const ends = ['exit 0', 'exit 3', 'kill -9 $$', 'kill -9 0', 'rm -rf ../work'];
+  const script = ends.map((line, n) => `[ "$2" != ${n} ] || { ${line}; }`).join('; ');
+  await service.submit({ script: `${script}; exit 0`, count: ends.length });
   const missing = { command: ['/there/is/no/such/program'], group: 'missing' };
   await service.submit({ script: '', count: 1, key: 'missing', changes: missing });
-  const settled = async () => {
-    const { RUNNING = 0, SUCCEEDED = 0, FAILED = 0 } = await service.states();
-    return RUNNING + SUCCEEDED + FAILED;
-  };
-  await t.expect.poll(settled, { timeout: 60_000 }).toBeGreaterThanOrEqual(ends.length + 2);
+  await service.until(ends.length + 1, 'SUCCEEDED', 'FAILED');
+  // Three run, two wait for their slots.
+  await service.submit({ script: 'sleep 600', count: 5, key: 'stopped' });
+  await service.until(3, 'RUNNING');
   t.expect((await service.send('/v1/groups/sweep/stop', { dryRun: false })).status).toBe(200);
-  await service.until(count + 1, 'SUCCEEDED', 'FAILED', 'STOPPED');
+  await service.until(5, 'STOPPED');
   const codes = (await service.jobs()).map(({ cause }) => cause.code);
   t.expect(new Set(codes).size).toBeGreaterThan(3);
   await service.stop();
   const { differences, looked } = await checked(t, dataDir, { layers: true });
   t.expect(differences).toEqual([]);
-  t.expect(looked['jobs']).toBe(count + 1);
+  t.expect(looked['jobs']).toBe(ends.length + 6);
 }, 180_000);
 
 function jobThree(dataDir: string): string {
