@@ -27,6 +27,7 @@ import {
 } from './embedded/platform-choice.ts';
 import { createProcessWatch } from './embedded/process-watch.ts';
 import { systemClock, systemRandom, VERSION } from './embedded/runtime.ts';
+import { secretsOfUrl } from './embedded/secrets.ts';
 import { serveUntilEnd } from './embedded/serve-until-end.ts';
 import { openServiceLog } from './embedded/service-log.ts';
 import {
@@ -112,7 +113,8 @@ interface Start {
 async function start({ options, dir, ending, closers }: Start): Promise<RunningServe> {
   const { token, isNew } = await keepToken(dir, options.token);
   const { logLevel: level = 'info' } = options;
-  const log = openServiceLog({ path: dir.log, level, secrets: [token] });
+  const secrets = [token, ...secretsOfUrl(options.builds.indexUrl)];
+  const log = openServiceLog({ path: dir.log, level, secrets });
   closers.add('log', () => log.close());
   const store = await openSqliteStore({ path: dir.database, clock: systemClock });
   closers.add('store', () => store.close());
