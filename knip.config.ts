@@ -11,8 +11,8 @@ const config: KnipConfig = {
   project: ['{cli,functions,shared}/**/*.ts!', '{test,scripts}/**/*.ts'],
   // Run by path, so that their own compiler's version can be checked (scripts/deps.ts).
   ignoreDependencies: ['dependency-cruiser'],
-  // Parts of the machine that some tests need (test/fixtures/require.ts).
-  ignoreBinaries: ['docker-registry'],
+  // Parts of the machine that some tests need (test/fixtures/require.ts, descriptors.ts).
+  ignoreBinaries: ['docker-registry', 'prlimit', 'strace'],
   ignoreExportsUsedInFile: true,
 };
 

@@ -86,11 +86,9 @@ const NOT_YET = new Set(['run', 'shell', 'notebook', 'build', 'cluster', 'resubm
 
 function unknownCommand(first: string, second: string): AppError {
   if (NOT_YET.has(first)) {
-    return new AppError(
-      'USAGE',
-      `caliban ${first} is not part of this version yet; caliban cloud runs the same script through the service on this machine`,
-      { hint: 'See: caliban cloud --help' },
-    );
+    return new AppError('USAGE', `caliban ${first} is not part of this version yet.`, {
+      hint: 'The same script runs through the service on this machine with: caliban cloud\nSee: caliban cloud --help',
+    });
   }
   const siblings = COMMANDS.filter(({ name }) => name.startsWith(`${first} `));
   const [typed, candidates] =

@@ -10,7 +10,9 @@ import { freeClaims } from './core/free-claims.ts';
 import { freeLeases } from './core/lane.ts';
 import { type Closers, createClosers } from './embedded/closers.ts';
 import { type DataDir, keepToken, makeDataDir } from './embedded/data-dir.ts';
+import { littleRoom } from './embedded/disk-room.ts';
 import { openDoor, refuseOpenBind } from './embedded/door.ts';
+import { isUnused, missingFolders, takeBack } from './embedded/first-start.ts';
 import { createHandler } from './embedded/handler.ts';
 import { createIdleWatch } from './embedded/idle.ts';
 import { createLaneSignals, type LaneSignals } from './embedded/lane-signals.ts';
@@ -25,9 +27,15 @@ import {
 } from './embedded/platform-choice.ts';
 import { createProcessWatch } from './embedded/process-watch.ts';
 import { systemClock, systemRandom, VERSION } from './embedded/runtime.ts';
+import { secretsOfUrl } from './embedded/secrets.ts';
 import { serveUntilEnd } from './embedded/serve-until-end.ts';
 import { openServiceLog } from './embedded/service-log.ts';
-import { type BuildSettings, checkCaBundle, type JobLimits } from './embedded/settings.ts';
+import {
+  type BuildSettings,
+  checkCaBundle,
+  type JobLimits,
+  type JobSetting,
+} from './embedded/settings.ts';
 import { createSyncLoop } from './embedded/sync-loop.ts';
 import type { Log } from './ports/runtime.ts';
 
@@ -55,12 +63,11 @@ export interface ServeOptions {
 }
 
 /** A service that listens. */
-export interface RunningServe {
+export interface RunningServe extends JobSetting {
   readonly address: string;
   readonly instance: string;
   readonly tokenFile: string;
-  readonly platform: LocalPlatform;
-  /** Why jobs run where they do, when nobody asked for it and it is not obvious. */
+  /** A line each: why jobs run where they do, when nobody asked for it and it is not obvious; that there is little room. */
   readonly note: string | null;
   /** The token when it was made by this start, to be shown once; null: the user has it. */
   readonly newToken: string | null;
@@ -70,21 +77,26 @@ export interface RunningServe {
 
 /**
  * Hosts the whole service in this process: the only kind of process that runs jobs. Holds the directory's lock until it ends, by
- * the signal or by idleness. Throws AppErrors SERVE_REFUSED, SERVICE_LOCKED, DATA_DIR_UNUSABLE,
- * DISK_FULL, SCHEMA_TOO_NEW.
+ * the signal or by idleness. One that cannot start leaves nothing in a directory that was not used before. Throws AppErrors
+ * SERVE_REFUSED, SERVICE_LOCKED, DATA_DIR_UNUSABLE, DISK_FULL, SCHEMA_TOO_NEW.
  */
 export async function runServe(options: ServeOptions): Promise<RunningServe> {
   refuseOpenBind(options.host, options.token);
   await checkCaBundle(options.builds);
+  const made = await missingFolders(options.dataDir);
   const dir = await makeDataDir(options.dataDir);
   refuseUnwritable(dir.path);
   const lock = acquireServeLock(dir.lock);
   const ending = new AbortController();
   const closers = createClosers();
   closers.add('lock', () => lock.release());
+  let isRefused = false;
   try {
+    // Closed after everything else, before the lock goes.
+    if (await isUnused(dir.path)) closers.add('new', () => isRefused && takeBack(dir.path, made));
     return await start({ options, dir, ending, closers });
   } catch (error) {
+    isRefused = true;
     ending.abort();
     await closers.closeAll(null);
     throw asDiskError(error, dir.path);
@@ -101,12 +113,16 @@ interface Start {
 async function start({ options, dir, ending, closers }: Start): Promise<RunningServe> {
   const { token, isNew } = await keepToken(dir, options.token);
   const { logLevel: level = 'info' } = options;
-  const log = openServiceLog({ path: dir.log, level, secrets: [token] });
+  const secrets = [token, ...secretsOfUrl(options.builds.indexUrl)];
+  const log = openServiceLog({ path: dir.log, level, secrets });
   closers.add('log', () => log.close());
   const store = await openSqliteStore({ path: dir.database, clock: systemClock });
   closers.add('store', () => store.close());
-  const { platform, note } = await choosePlatform(await wishOf(options, store));
+  const { platform, note: why } = await choosePlatform(await wishOf(options, store));
+  const room = await littleRoom(dir.path);
+  const note = joined(why, room);
   const lane = laneOf(platform, options.slots ?? availableParallelism());
+  const jobs: JobSetting = { platform, slots: lane.policy.maxActive, limits: options.limits };
   const signals = createLaneSignals(systemClock, ending.signal);
   const hooks: Hooks = { wake: () => undefined, hint: () => undefined };
   const { deps, layers } = await openDeps({
@@ -136,7 +152,7 @@ async function start({ options, dir, ending, closers }: Start): Promise<RunningS
   const loops: Promise<void>[] = [];
   closers.add('loops', () => Promise.allSettled(loops));
   const door = await openDoor({
-    ...{ dir, deps, instance, layers, token, note, watch, ending: ending.signal },
+    ...{ dir, deps, instance, layers, token, note, jobs, watch, ending: ending.signal },
     ...{ host: options.host, port: options.port, touch: idle.touch },
   });
   closers.add('door', () => door.close());
@@ -147,16 +163,18 @@ async function start({ options, dir, ending, closers }: Start): Promise<RunningS
     sweepLoop(layers, deps, ending.signal),
   );
   const { address } = door;
-  const slots = lane.policy.maxActive;
-  log.info(
-    { address, instance, version: VERSION, platform, note, slots, logLevel: level },
-    'serving',
-  );
+  log.info({ address, instance, version: VERSION, ...jobs, note: why, logLevel: level }, 'serving');
+  if (room !== null) log.warn({ dataDir: dir.path }, room);
   return {
-    ...{ address, instance, platform, note, tokenFile: dir.tokenFile },
+    ...{ address, instance, ...jobs, note, tokenFile: dir.tokenFile },
     newToken: isNew ? token : null,
     closed: serveUntilEnd({ signal: options.signal, idle, door, ending, closers, log }),
   };
+}
+
+function joined(...lines: readonly (string | null)[]): string | null {
+  const said = lines.filter((line) => line !== null);
+  return said.length === 0 ? null : said.join('\n');
 }
 
 async function wishOf(options: ServeOptions, store: SqliteStore): Promise<PlatformWish> {

@@ -4,6 +4,7 @@ import { EXIT } from '../../shared/errors/catalog.ts';
 import { createClient } from '../lib/client.ts';
 import { announceStart, noteNewToken } from '../lib/connect.ts';
 import type { Context } from '../lib/context.ts';
+import { jobSettingLine, jobSettingRows } from '../lib/job-setting.ts';
 import {
   type FoundServe,
   findServe,
@@ -30,9 +31,14 @@ async function foreground(ctx: Context, flags: ReturnType<typeof readServeFlags>
   const isChild = options.isSet('detached_child');
   try {
     const serve = await runServe({ ...flags, signal: io.signal });
-    const { address, instance, platform, note, tokenFile, newToken } = serve;
-    if (json) await out.json({ address, instance, platform, tokenFile, dataDir: flags.dataDir });
-    else out.note(`Serving ${flags.dataDir} at ${address}. Ctrl-C ends it; jobs that run go on.`);
+    const { address, instance, platform, slots, limits, note, tokenFile, newToken } = serve;
+    const { dataDir } = flags;
+    const jobs = { platform, slots, limits };
+    if (json) await out.json({ address, instance, ...jobs, tokenFile, dataDir });
+    else {
+      out.note(`Serving at ${address}. Ctrl-C ends it; jobs that run go on.`);
+      out.note(jobSettingLine(dataDir, jobs));
+    }
     if (note !== null) out.note(note);
     // What a child notes goes into serve.log; whoever started it shows the token.
     if (newToken !== null && !isChild) noteNewToken(ctx, address, newToken);
@@ -52,8 +58,11 @@ async function detach(ctx: Context, flags: ReturnType<typeof readServeFlags>): P
   const running = await findServe(dataDir, io.signal);
   if (running !== null) {
     refuseOtherFlags(options, running);
-    if (json) await out.json(publicView(running));
-    else out.note(`A service runs already at ${running.address} (process ${running.pid}).`);
+    if (json) await out.json({ ...publicView(running), dataDir });
+    else {
+      out.note(`A service runs already at ${running.address} (process ${running.pid}).`);
+      out.note(jobSettingLine(dataDir, running.jobs));
+    }
     return 0;
   }
   const words = HANDED_ON.flatMap((name) => {
@@ -65,7 +74,7 @@ async function detach(ctx: Context, flags: ReturnType<typeof readServeFlags>): P
     token: flags.token,
     indexUrl: flags.builds.indexUrl,
   });
-  if (json) await out.json(publicView(started));
+  if (json) await out.json({ ...publicView(started), dataDir });
   announceStart(ctx, started);
   return 0;
 }
@@ -131,6 +140,7 @@ async function status({ io, out, dataDir, json }: Context): Promise<number> {
       ['address', serve.address],
       ['process', String(serve.pid)],
       ['data', dataDir],
+      ...jobSettingRows(serve.jobs),
       ['jobs', `${counts.waiting} waiting, ${counts.running} running, ${counts.ended} ended`],
     ];
     await out.line(alignColumns(rows).join('\n'));
@@ -158,6 +168,6 @@ async function countJobs({ clock, signal }: Context['io'], serve: FoundServe): P
   };
 }
 
-function publicView({ address, instance, pid }: FoundServe) {
-  return { address, instance, pid };
+function publicView({ address, instance, pid, jobs }: FoundServe) {
+  return { address, instance, pid, ...jobs };
 }

@@ -72,15 +72,27 @@ async function* groupLines(
   client: Client,
   reference: string,
 ): AsyncGenerator<string[]> {
-  const group = await client.group(reference);
+  const { group, pages } = await readGroup(view, client, reference);
   yield [groupLine(group.name), countsLine(group.counts)];
   const layout = createExperimentLayout();
   let idWidth: number | undefined;
-  for await (const page of experimentPages(view, client, group.id)) {
+  for await (const page of pages) {
     const shown = page.map(({ jobs, ...experiment }) => ({ experiment, jobs }));
     idWidth = idWidthOf(shown, idWidth);
     yield layout(shown, { home: view.ctx.io.home, idWidth, noJobs: '    no jobs found' });
   }
+}
+
+// The counts stand above the jobs and are asked for after the first of them: they must not be the older ones.
+async function readGroup(view: View, client: Client, reference: string) {
+  const rest = experimentPages(view, client, reference);
+  const first = await rest.next();
+  const group = await client.group(reference);
+  const pages = async function* (): AsyncGenerator<ExperimentsOfPage> {
+    if (first.done !== true) yield first.value;
+    yield* rest;
+  };
+  return { group, pages: pages() };
 }
 
 type ExperimentsOfPage = Awaited<ReturnType<Client['experiments']>>['experiments'];
@@ -88,12 +100,12 @@ type ExperimentsOfPage = Awaited<ReturnType<Client['experiments']>>['experiments
 async function* experimentPages(
   { maxJobs = 1 }: View,
   client: Client,
-  groupId: string,
+  reference: string,
 ): AsyncGenerator<ExperimentsOfPage> {
   const each = maxJobs <= 0 ? MAX_JOBS_EACH : Math.min(maxJobs, MAX_JOBS_EACH);
   let cursor: string | undefined;
   do {
-    const page = await client.experiments(groupId, { cursor, maxJobs: each });
+    const page = await client.experiments(reference, { cursor, maxJobs: each });
     yield page.experiments;
     cursor = page.next ?? undefined;
   } while (cursor !== undefined);
@@ -133,10 +145,10 @@ async function printJson(view: View, client: Client): Promise<void> {
     await out.json(await recent(client, recentLimit(view)));
     return;
   }
-  const group = await client.group(view.group);
+  const { group, pages } = await readGroup(view, client, view.group);
   await out.raw(`{"group":${JSON.stringify(group)},"experiments":[`);
   let separator = '\n';
-  for await (const page of experimentPages(view, client, group.id)) {
+  for await (const page of pages) {
     for (const experiment of page) {
       await out.raw(`${separator}${JSON.stringify(experiment)}`);
       separator = ',\n';

@@ -4,6 +4,7 @@ import { shellQuote } from '../../shared/text/shell-quote.ts';
 import { type Client, createClient } from './client.ts';
 import type { Context } from './context.ts';
 import { findEndpoint } from './endpoint.ts';
+import { jobSettingLine } from './job-setting.ts';
 import { localTime } from './local-time.ts';
 import { findServe } from './serve-file.ts';
 import type { StartedServe } from './start-serve.ts';
@@ -67,13 +68,14 @@ async function toRecords(ctx: Context): Promise<Connection> {
   return { client, live: false, [Symbol.asyncDispose]: () => offline.close() };
 }
 
-/** Says that a service was started, how to end it, and its token when that is new. */
+/** Says that a service was started, how to end it, how it runs jobs, and its token when that is new. */
 export function announceStart(ctx: Context, started: StartedServe): void {
-  const { address, pid, note, newToken } = started;
+  const { address, pid, jobs, note, newToken } = started;
   const custom = ctx.options.isSet('data_dir') ? ` --data_dir ${ctx.dataDir}` : '';
   ctx.out.note(
     `Started a service on this machine (${address}, process ${pid}). Stop it with: caliban serve --stop${custom}`,
   );
+  ctx.out.note(jobSettingLine(ctx.dataDir, jobs));
   if (note !== null) ctx.out.note(note);
   if (newToken !== null) noteNewToken(ctx, address, newToken);
 }

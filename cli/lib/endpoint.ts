@@ -85,7 +85,7 @@ export async function readSavedEndpoint(
     return { url: parseServiceUrl(url, path), token };
   } catch (cause) {
     throw new AppError('USAGE', `${path} is damaged.`, {
-      hint: 'Write it anew: caliban endpoint set URL, or remove it: caliban endpoint unset',
+      hint: 'Write it anew: caliban endpoint set URL\nOr remove it: caliban endpoint unset',
       cause,
     });
   }

@@ -164,7 +164,7 @@ const TOKEN_HINT =
 /** The failure of a service that could not be reached. */
 export function unreachable(url: string, cause: unknown): AppError {
   return new AppError('UNAVAILABLE', `${url} cannot be reached (${networkReason(cause)}).`, {
-    hint: 'Is it running? caliban serve --status on that machine; the address comes from: caliban endpoint show',
+    hint: 'Does it run? On its machine: caliban serve --status\nWho chose this address: caliban endpoint show',
     cause,
   });
 }

@@ -4,6 +4,9 @@ import { join, resolve } from 'node:path';
 import * as z from 'zod';
 import { healthView } from '../../shared/api/service.ts';
 import { AppError } from '../../shared/errors/app-error.ts';
+import type { JobSetting } from './job-setting.ts';
+
+const jobLimits = z.object({ cpus: z.number().nullable(), memoryBytes: z.number().nullable() });
 
 /** What a running `serve` writes into its data directory. */
 const serveFile = z.object({
@@ -12,8 +15,12 @@ const serveFile = z.object({
   address: z.url({ protocol: /^https?$/ }),
   tokenFile: z.string().min(1),
   pid: z.number().int().min(1),
-  /** Why jobs run where they do, when nobody asked for it. */
+  /** Why jobs run where they do, when nobody asked for it; that there is little room. */
   note: z.string().nullable().default(null),
+  // Older services do not tell these.
+  platform: z.string().nullable().default(null),
+  slots: z.number().int().nullable().default(null),
+  limits: jobLimits.nullable().default(null),
 });
 
 /** A `serve` found alive. */
@@ -23,6 +30,8 @@ export interface FoundServe {
   readonly instance: string;
   readonly pid: number;
   readonly note: string | null;
+  /** Where and how jobs run, as far as it tells. */
+  readonly jobs: JobSetting;
   /** Null when the file with it cannot be read by this user. */
   readonly token: string | null;
 }
@@ -74,8 +83,8 @@ export async function seekServe(dataDir: string, signal: AbortSignal): Promise<S
     (text) => text.trim(),
     () => null,
   );
-  const { instance, pid, note } = written;
-  const serve = { address, instance, pid, note, token };
+  const { instance, pid, note, platform, slots, limits } = written;
+  const serve = { address, instance, pid, note, jobs: { platform, slots, limits }, token };
   return { state: answer === LATE ? 'silent' : 'answers', serve };
 }
 

@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { access, mkdir, open, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { createReadStream } from 'node:fs';
+import { access, mkdir, open, rm, rmdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { AppError } from '../../shared/errors/app-error.ts';
 import type { Io } from './io.ts';
 import { type FoundServe, type SoughtServe, seekServe, silentServe } from './serve-file.ts';
@@ -31,17 +33,17 @@ export interface StartedServe extends FoundServe {
 
 /**
  * Starts a detached `serve` of the data directory and waits until it answers. When another one was faster, that one
- * is found; when another one was about to end, it is started again. Throws DATA_DIR_UNUSABLE, NO_SERVICE with the end of
- * its log.
+ * is found; when another one was about to end, it is started again. A directory made for one that cannot start is removed.
+ * Throws DATA_DIR_UNUSABLE, NO_SERVICE with the end of what it wrote.
  */
 export async function startServe(
   io: Io,
   dataDir: string,
   flags: StartFlags = { words: [], token: null, indexUrl: null },
 ): Promise<StartedServe> {
-  const logPath = join(dataDir, 'serve.log');
   const hadToken = await hasToken(dataDir, flags);
   let started = await launch(io, dataDir, flags);
+  const { made } = started;
   const until = io.clock.now() + START_TIMEOUT_MS;
   for (;;) {
     const sought = await seekServe(dataDir, io.signal);
@@ -49,8 +51,9 @@ export async function startServe(
       const { serve } = sought;
       return { ...serve, newToken: !hadToken && serve.pid === started.pid ? serve.token : null };
     }
-    if (io.clock.now() > until) throw await tooLate(sought, logPath);
-    if (await hasLost(started, io.clock.now(), logPath)) started = await launch(io, dataDir, flags);
+    if (io.clock.now() > until) throw await tooLate(sought, started.log);
+    const hasLost = await lost(started, { now: io.clock.now(), dataDir, made });
+    if (hasLost) started = await launch(io, dataDir, flags);
     await io.clock.sleep(POLL_MS, io.signal);
   }
 }
@@ -58,36 +61,62 @@ export async function startServe(
 /** A process that was started, and how it ended. */
 interface Launched {
   readonly pid: number | undefined;
+  readonly log: StartLog;
+  /** The topmost directory that had to be made for it. */
+  readonly made: string | undefined;
   ended(): { readonly status: number; readonly at: number } | null;
 }
 
+/** What a start writes: the file from a place on. */
+interface StartLog {
+  readonly path: string;
+  readonly from: number;
+}
+
 // Status 0 before it listened: it lost the race for the directory. The winner is about to listen, or was about to end.
-async function hasLost(started: Launched, now: number, logPath: string): Promise<boolean> {
-  const ended = started.ended();
-  if (ended === null) return false;
-  if (ended.status !== 0) throw await startFailed(logPath, `ended with status ${ended.status}`);
-  return now - ended.at > RACE_MS;
+async function lost(
+  { ended, log }: Launched,
+  at: { readonly now: number; readonly dataDir: string; readonly made: string | undefined },
+): Promise<boolean> {
+  const end = ended();
+  if (end === null) return false;
+  if (end.status === 0) return at.now - end.at > RACE_MS;
+  const error = await startFailed(log, `ended with status ${end.status}`, at.made === undefined);
+  if (at.made !== undefined) await takeBack(log, at.dataDir, at.made);
+  throw error;
+}
+
+// It has taken back its own files; the log and the directories are ours.
+async function takeBack(log: StartLog, dataDir: string, made: string): Promise<void> {
+  await rm(log.path, { force: true });
+  for (let folder = dataDir; folder.startsWith(made); folder = dirname(folder)) {
+    const isGone = await rmdir(folder).then(
+      () => true,
+      () => false, // somebody else keeps something there
+    );
+    if (!isGone) return;
+  }
 }
 
 async function launch(io: Io, dataDir: string, flags: StartFlags): Promise<Launched> {
-  const child = await spawnServe(io, dataDir, flags);
+  const { child, log, made } = await spawnServe(io, dataDir, flags);
   let ended: ReturnType<Launched['ended']> = null;
   child.once('exit', (status) => {
     ended = { status: status ?? -1, at: io.clock.now() };
   });
-  return { pid: child.pid, ended: () => ended };
+  return { pid: child.pid, log, made, ended: () => ended };
 }
 
-async function tooLate(sought: SoughtServe, logPath: string): Promise<AppError> {
+async function tooLate(sought: SoughtServe, log: StartLog): Promise<AppError> {
   if (sought.state === 'silent') return silentServe(sought.serve);
-  return startFailed(logPath, `does not answer after ${START_TIMEOUT_MS / 1_000} seconds`);
+  return startFailed(log, `does not answer after ${START_TIMEOUT_MS / 1_000} seconds`);
 }
 
 async function spawnServe(
   io: Io,
   dataDir: string,
   { words: flags, token, indexUrl }: StartFlags,
-): Promise<ChildProcess> {
+): Promise<{ child: ChildProcess; log: StartLog; made: string | undefined }> {
   const [program, ...words] = io.self;
   const idle = flags.some((flag) => flag.startsWith('--idle_minutes'))
     ? []
@@ -98,9 +127,11 @@ async function spawnServe(
     ...(indexUrl === null ? {} : { CALIBAN_INDEX_URL: indexUrl }),
   };
   try {
-    await mkdir(dataDir, { recursive: true, mode: 0o700 });
-    const log = await open(join(dataDir, 'serve.log'), 'a', 0o600);
+    const made = await mkdir(dataDir, { recursive: true, mode: 0o700 });
+    const path = join(dataDir, 'serve.log');
+    const log = await open(path, 'a', 0o600);
     try {
+      const { size: from } = await log.stat();
       const child = spawn(
         program,
         [...words, 'serve', `--data_dir=${dataDir}`, '--detached_child', ...idle, ...flags],
@@ -111,7 +142,7 @@ async function spawnServe(
         child.once('error', reject);
       });
       child.unref();
-      return child;
+      return { child, log: { path, from }, made };
     } finally {
       await log.close();
     }
@@ -132,10 +163,15 @@ async function hasToken(dataDir: string, { token }: StartFlags): Promise<boolean
   );
 }
 
-async function startFailed(logPath: string, what: string): Promise<AppError> {
-  const log = await readFile(logPath, 'utf8').catch(() => '');
+async function startFailed(
+  { path, from }: StartLog,
+  what: string,
+  isKept = true,
+): Promise<AppError> {
+  const log = await text(createReadStream(path, { start: from })).catch(() => '');
   const end = log.trimEnd().split('\n').slice(-5).join('\n');
+  const where = isKept ? `At the end of ${path}` : 'What it wrote';
   return new AppError('NO_SERVICE', `The service that was started ${what}.`, {
-    hint: end === '' ? `Its log ${logPath} is empty.` : `The end of ${logPath}:\n${end}`,
+    hint: end === '' ? 'It wrote nothing.' : `${where}:\n${end}`,
   });
 }

@@ -154,7 +154,9 @@ function noProgress({ url }: Remote): AppError {
 function isPassing(error: unknown): boolean {
   return (
     isAppError(error) &&
-    ['UNAVAILABLE', 'STORE_BUSY', 'DEADLINE_EXCEEDED', 'UPLOAD_CONFLICT'].includes(error.code)
+    ['UNAVAILABLE', 'STORE_BUSY', 'HOST_BUSY', 'DEADLINE_EXCEEDED', 'UPLOAD_CONFLICT'].includes(
+      error.code,
+    )
   );
 }
 

@@ -3,6 +3,7 @@ import { HTTPException } from 'hono/http-exception';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { toErrorBody } from '../../shared/api/error.ts';
 import { AppError, isAppError } from '../../shared/errors/app-error.ts';
+import { hostBusy, troubleOf } from '../ports/host-trouble.ts';
 import type { Log } from '../ports/runtime.ts';
 import type { ApiEnv } from './api-host.ts';
 
@@ -15,6 +16,10 @@ export function errorAnswer(log: Log): (error: Error, c: Context<ApiEnv>) => Res
     const requestId = c.get('requestId');
     if (expected.status === 500) {
       log.error({ requestId, path: c.req.path, error: error.stack ?? String(error) }, 'defect');
+    }
+    // An operator has to know, and nothing else says it but the answer.
+    if (expected.code === 'HOST_BUSY') {
+      log.warn({ requestId, path: c.req.path, error: expected.message }, 'refused for now');
     }
     return answerError(c, expected);
   };
@@ -38,6 +43,7 @@ function expectedOf(error: Error): AppError {
       cause: error,
     });
   }
+  if (troubleOf(error) === 'scarce') return hostBusy(error);
   return new AppError('INTERNAL', 'The service has a defect.', {
     hint: 'Report the request id; the log of the service has the details.',
     cause: error,

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { LIMITS } from '../../shared/api/limits.ts';
 import { AppError } from '../../shared/errors/app-error.ts';
 import { didYouMean } from '../../shared/errors/did-you-mean.ts';
 
@@ -22,10 +23,14 @@ export function requestInvalid(part: RefusedPart): AppError {
   const lines = shown.map(({ path, problem }) => `${path}: ${problem}`);
   if (more > 0) lines.push(`and ${more} more`);
   return new AppError('REQUEST_INVALID', `The ${part.where} is not valid. ${lines.join('; ')}.`, {
-    hint: 'What each route takes is at /docs.',
+    hint: shown.some(({ path }) => path === 'limit')
+      ? PAGE_HINT
+      : 'What each route takes is at /docs.',
     context: { issues: shown },
   });
 }
+
+const PAGE_HINT = `Leave limit out for ${LIMITS.defaultPageItems} items, or take at most ${LIMITS.pageItems} and go on with cursor=, the \`next\` of the answer.`;
 
 interface Problem {
   readonly path: string;
@@ -39,7 +44,8 @@ function problemsOf(issue: z.core.$ZodIssue, part: RefusedPart): Problem[] {
     return issue.keys.map((key) => ({ path, problem: unknownField(key, known) }));
   }
   const got = `got ${shownValue(valueAt(part.value, issue.path))}`;
-  if (issue.code === 'invalid_type')
+  // A schema's own words begin with "must".
+  if (issue.code === 'invalid_type' && !issue.message.startsWith('must'))
     return [{ path, problem: `expected ${issue.expected}, ${got}` }];
   const inner = issue.code === 'invalid_key' ? issue.issues[0]?.message : undefined;
   return [{ path, problem: `${inner ?? issue.message}, ${got}` }];

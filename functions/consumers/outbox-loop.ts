@@ -196,7 +196,8 @@ async function putBack(
       notBefore: deps.clock.now() + waitMs,
     };
     const outcome = parked ? 'parked' : 'put back';
-    tellHandled(deps, row.value.message, { outcome, attempts, error: lastError });
+    // Whole: what the log cuts it has taken secrets out of before.
+    tellHandled(deps, row.value.message, { outcome, attempts, error: String(error) });
     await commitAtLast(deps, deps.ending, () => deps.store.commit([put(row.key, after)])).catch(
       (lost: unknown) =>
         deps.log.error(

@@ -1,5 +1,5 @@
 import type { CoreDeps } from '../core/deps.ts';
-import { isHostTrouble } from '../core/host-trouble.ts';
+import { isHostTrouble } from '../ports/host-trouble.ts';
 
 /** Between two tries while the records cannot be written. */
 const TROUBLE_MS = 2_000;

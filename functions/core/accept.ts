@@ -14,6 +14,7 @@ import { groupIdOf, hashOf, submissionIdOf } from './ids.ts';
 import { commitAndPublish } from './outbox.ts';
 import { getOne } from './records.ts';
 import { retryStale } from './retry-stale.ts';
+import { configDigestOf, submissionDigest } from './submission-digest.ts';
 import { type CheckedSpec, checkSpec } from './submission-spec.ts';
 
 /** A request to run experiments, by whom, and the key that makes it idempotent. */
@@ -117,7 +118,7 @@ function submissionOf(parts: {
   const { deps, request, checked, group, id, bodyHash } = parts;
   const { spec } = request;
   const environment = environmentOf(spec);
-  return {
+  const submission = {
     schemaVersion: SCHEMA_VERSION,
     id,
     principal: request.principal.id,
@@ -152,18 +153,31 @@ function submissionOf(parts: {
     endingState: null,
     endingCause: null,
     stopRequestedAt: null,
-  };
+    configDigest: configDigestOf(checked.configText),
+  } as const;
+  return { ...submission, digest: submissionDigest(submission) };
 }
 
 /** What an experiment's environment is made from, as sent; the code is not part of it. */
 export function environmentOf(spec: SubmissionSpec): SubmissionDoc['environment'] {
-  const made = spec.image === null ? JSON.stringify(spec.dependencies) : spec.image;
   return {
-    id: hashOf('environment', spec.mode, made).slice(0, 20),
+    id: environmentIdOf(spec),
     mode: spec.mode,
     path: spec.source.path,
     extraDirs: spec.source.extraDirs,
   };
+}
+
+/** Equal for equal dependencies, or the same image, in the same mode. */
+export function environmentIdOf({
+  mode,
+  image,
+  dependencies,
+}: Pick<SubmissionDoc, 'mode' | 'image' | 'dependencies'>): string {
+  const { base, apt, python, extras, layer, requirements } = dependencies;
+  // In the order of the request, whatever order a store gives its keys back in.
+  const sent = { base, apt, python, extras, layer, requirements };
+  return hashOf('environment', mode, image ?? JSON.stringify(sent)).slice(0, 20);
 }
 
 function writesOf(submission: SubmissionDoc, checked: CheckedSpec, group: TargetGroup): Write[] {

@@ -1,8 +1,8 @@
 import { JOB_STATES, type JobState } from '../../shared/jobs/job-state.ts';
 import { type CountsDoc, SCHEMA_VERSION, type SubmissionDoc } from '../ports/documents.ts';
+import { isHostTrouble } from '../ports/host-trouble.ts';
 import { put, StaleVersion, type Write } from '../ports/store.ts';
 import type { CoreDeps } from './deps.ts';
-import { isHostTrouble } from './host-trouble.ts';
 import { getOne } from './records.ts';
 
 type CountsDeps = Pick<CoreDeps, 'store' | 'clock' | 'timing'>;
@@ -39,6 +39,32 @@ export async function countsOf(
       ? winner
       : { ...counts, settled: false };
   }
+}
+
+/**
+ * Counts of a group that are no older than any of its jobs as they are now: whoever has just read jobs must not see counts that
+ * contradict them. Kept ones are told when nothing changed since, which is one look at an index.
+ */
+export async function countsAsNewAsJobs(deps: CountsDeps, groupId: string): Promise<CountsDoc> {
+  const scope: CountsScope = { kind: 'group', id: groupId };
+  const now = deps.clock.now();
+  const counts = await countsOf(deps, scope);
+  const isNew = counts.settled || counts.computedAt >= now;
+  // A commit may have been on its way while they were counted, or the store's clock be another one.
+  const since = counts.computedAt - deps.timing.skewMs;
+  return isNew || !(await hasChangedSince(deps, groupId, since))
+    ? counts
+    : countsOf(deps, scope, now);
+}
+
+async function hasChangedSince(
+  { store }: CountsDeps,
+  groupId: string,
+  since: number,
+): Promise<boolean> {
+  const after = { value: since, id: '' };
+  const { items } = await store.list('changedJobsOfGroup', { groupId }, { limit: 1, after });
+  return items.length > 0;
 }
 
 /** Where the counts of a scope are kept. */

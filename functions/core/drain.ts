@@ -1,9 +1,10 @@
 import type { SubmissionDoc, TokenBlock } from '../ports/documents.ts';
+import { isHostTrouble } from '../ports/host-trouble.ts';
 import { put, StaleVersion, type Stored } from '../ports/store.ts';
-import { claimJobs, isClaimable, recoverClaims, submitClaimed } from './claim.ts';
+import { claimJobs, isClaimable, submitClaimed } from './claim.ts';
+import { recoverClaims } from './claim-recovery.ts';
 import type { CoreDeps } from './deps.ts';
 import { serve, type Waiting } from './gate.ts';
-import { isHostTrouble } from './host-trouble.ts';
 import { keepLease, type Lease, releaseLease, reserveBlock, takeLease } from './lane.ts';
 import { commitAndPublish } from './outbox.ts';
 import { everyOf, getOne } from './records.ts';

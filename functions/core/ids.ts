@@ -54,3 +54,8 @@ export function chunkIdOf(submissionId: string, chunk: number): string {
 export function orderOf(acceptedAt: number, jobId: string): string {
   return `${String(acceptedAt).padStart(14, '0')}-${jobId}`;
 }
+
+/** The job in an {@link orderOf}. */
+export function jobIdOfOrder(order: string): string {
+  return order.slice(order.indexOf('-') + 1);
+}

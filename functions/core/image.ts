@@ -1,12 +1,12 @@
 import { AppError, isAppError } from '../../shared/errors/app-error.ts';
 import type { RunTarget, SubmissionDoc } from '../ports/documents.ts';
+import { isHostTrouble } from '../ports/host-trouble.ts';
 import type { DependencyPlan } from '../ports/image-builder.ts';
 import type { Registry } from '../ports/registry.ts';
 import { put } from '../ports/store.ts';
 import { prepareDependencies, sentence } from './dependency-build.ts';
 import type { CoreDeps } from './deps.ts';
 import { requestEnding } from './ending.ts';
-import { isHostTrouble } from './host-trouble.ts';
 import { commitAndPublish } from './outbox.ts';
 import { getSubmission } from './records.ts';
 import { retryStale } from './retry-stale.ts';

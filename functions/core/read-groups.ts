@@ -3,9 +3,9 @@ import type { GroupView } from '../../shared/api/groups.ts';
 import { AppError } from '../../shared/errors/app-error.ts';
 import { didYouMean } from '../../shared/errors/did-you-mean.ts';
 import type { Principal } from '../ports/authenticator.ts';
-import type { GroupDoc } from '../ports/documents.ts';
+import type { CountsDoc, GroupDoc } from '../ports/documents.ts';
 import type { Cursor } from '../ports/store.ts';
-import { countsOf } from './counts.ts';
+import { countsAsNewAsJobs, countsOf } from './counts.ts';
 import { countsView } from './counts-view.ts';
 import type { CoreDeps } from './deps.ts';
 import { groupIdOf } from './ids.ts';
@@ -43,9 +43,12 @@ export async function resolveGroup(
   throw await groupNotFound(deps, principal, { reference, owner, name });
 }
 
-/** A group with its counts. */
+/** A group with its counts, which are no older than its jobs as a reader has just seen them. */
 export async function viewGroup(deps: ReadDeps, group: GroupDoc): Promise<GroupView> {
-  const counts = await countsOf(deps, { kind: 'group', id: group.id });
+  return viewWith(group, await countsAsNewAsJobs(deps, group.id));
+}
+
+function viewWith(group: GroupDoc, counts: CountsDoc): GroupView {
   return {
     ...groupRef(group),
     createdAt: instantText(group.createdAt),
@@ -61,7 +64,9 @@ export async function listGroups(
   const owner = request.owner === EVERYONE ? undefined : request.owner;
   const page = await deps.store.list('groups', present({ owner }), pageOf(request));
   const limit = pLimit(PARALLEL_COUNTS);
-  const groups = await limit.map(page.items, ({ value }) => viewGroup(deps, value));
+  const groups = await limit.map(page.items, async ({ value }) =>
+    viewWith(value, await countsOf(deps, { kind: 'group', id: value.id })),
+  );
   return { groups, next: page.next };
 }
 

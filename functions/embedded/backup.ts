@@ -1,10 +1,11 @@
 import { copyFile, mkdir, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join, relative, resolve } from 'node:path';
+import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { AppError } from '../../shared/errors/app-error.ts';
 import { copyAttempts } from '../adapters/local/attempts/attempt-backup.ts';
 import { type CopyRun, copyTree, syncDisks } from '../adapters/local/backup/copy-tree.ts';
 import { asDiskError } from '../adapters/local/disk-errors.ts';
 import { orAbsent, syncDirectory, systemCode } from '../adapters/local/durable-file.ts';
+import { copyLayers } from '../adapters/local/layers/layer-backup.ts';
 import { backupDatabase } from '../adapters/local/sqlite/sqlite-backup.ts';
 import { openSqliteStore, type SqliteStore } from '../adapters/local/sqlite/sqlite-store.ts';
 import { createWakeQueue } from '../adapters/local/wake-queue.ts';
@@ -92,13 +93,6 @@ async function copyAll(
   }
 }
 
-// What is staged first: a layer that is finished meanwhile is then in both places, never in none.
-async function copyLayers(from: string, to: string, run: CopyRun): Promise<void> {
-  await mkdir(join(to, 'staging'), { recursive: true, mode: 0o700 });
-  await copyTree({ from, to }, run, (name) => name === 'staging');
-  await copyTree({ from, to }, run, (name) => name !== 'staging');
-}
-
 async function copyToken(from: DataDir, to: DataDir): Promise<void> {
   await orAbsent(copyFile(from.tokenFile, to.tokenFile));
 }
@@ -114,8 +108,9 @@ async function prepareAgain(store: SqliteStore): Promise<void> {
 }
 
 async function refuseTarget(dataDir: string, target: string): Promise<void> {
-  const inside = relative(await realPathOf(dataDir), await realPathOf(target));
-  if (inside === '' || !inside.startsWith('..')) {
+  const way = relative(await realPathOf(dataDir), await realPathOf(target));
+  // Not by its first two characters: `..old` is a name as good as any.
+  if (way !== '..' && !way.startsWith(`..${sep}`)) {
     throw new AppError('USAGE', `${target} is inside the data directory ${dataDir}.`, {
       hint: 'Name a directory outside it, best on another disk.',
     });

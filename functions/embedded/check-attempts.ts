@@ -1,23 +1,21 @@
 import type { AttemptOnDisk, AttemptsOnDisk } from '../adapters/local/attempts/attempt-audit.ts';
-import { type CheckStage, type Place, unitOf } from '../core/check/check-stage.ts';
-import { absenceOf, type Difference, versionOf } from '../core/check/difference.ts';
-import {
-  documentsFrom,
-  type Placed,
-  readDocuments,
-  together,
-} from '../core/check/documents-from.ts';
+import { type CheckStage, unitOf } from '../core/check/check-stage.ts';
+import { absenceOf, type Difference } from '../core/check/difference.ts';
+import { documentsFrom, readDocuments, together } from '../core/check/documents-from.ts';
 import type { CoreDeps } from '../core/deps.ts';
-import { everyOf } from '../core/records.ts';
-import type { JobDoc } from '../ports/documents.ts';
-import type { Key, Stored } from '../ports/store.ts';
+import type { Key } from '../ports/store.ts';
+import { attemptDifference, attemptFaults } from './attempt-faults.ts';
 import type { LocalPlatform } from './platform-choice.ts';
 
 type StoreDeps = Pick<CoreDeps, 'store'>;
 
-const TOGETHER = 200;
+/** The files of attempts, by the platform that made them. */
+export type AttemptPlaces = ReadonlyMap<string, AttemptsOnDisk>;
 
-/** The files of attempts against the jobs: whose they are, and how they ended. */
+/** Jobs whose files are read at once: some milliseconds, in which a service that runs answers nobody. */
+const TOGETHER = 50;
+
+/** Every directory of an attempt: it has a job. */
 export function attemptsStage(
   deps: StoreDeps,
   platform: LocalPlatform,
@@ -37,44 +35,18 @@ export function attemptsStage(
   };
 }
 
-/** Jobs that are said to be on this machine against the files: each has its attempt. */
-export function activeJobsStage(
-  deps: StoreDeps,
-  platform: LocalPlatform,
-  files: AttemptsOnDisk,
-): CheckStage {
+/** Every job that its platform has taken: the files of its attempt are there, and say the same as it does. */
+export function jobFilesStage(deps: StoreDeps, places: AttemptPlaces): CheckStage {
   return {
-    name: `${platform}-active-jobs`,
+    name: 'job-files',
     async *units(after) {
-      for await (const { keys, place } of together(activeJobs(deps, platform, after), TOGETHER)) {
-        const look = () => lookAtActive(deps, files, keys);
-        yield await unitOf(place, { 'active jobs': keys.length }, look);
+      const jobs = documentsFrom(deps, 'recentJobs', { params: {}, after });
+      for await (const { keys, place } of together(jobs, TOGETHER)) {
+        const look = () => lookAtFiles(deps, places, keys);
+        yield await unitOf(place, { 'jobs against files': keys.length }, look);
       }
     },
   };
-}
-
-async function* activeJobs(
-  deps: StoreDeps,
-  platform: LocalPlatform,
-  after: Place | null,
-): AsyncGenerator<Placed<'jobs'>> {
-  const [laneBefore = '', ...inside] = after ?? [];
-  for (const lane of await lanesHere(deps, platform)) {
-    if (lane < String(laneBefore)) continue;
-    const at = { params: { lane, active: true }, after: lane === laneBefore ? inside : null };
-    for await (const { stored, place } of documentsFrom(deps, 'activeJobsOfLane', at)) {
-      yield { stored, place: [lane, ...place] };
-    }
-  }
-}
-
-async function lanesHere(deps: StoreDeps, platform: LocalPlatform): Promise<string[]> {
-  const ids: string[] = [];
-  for await (const { value } of everyOf(deps, 'lanes', {})) {
-    if (value.platform === platform) ids.push(value.id);
-  }
-  return ids.sort();
 }
 
 async function lookAtAttempts(
@@ -83,67 +55,35 @@ async function lookAtAttempts(
 ): Promise<readonly Difference[]> {
   const keys = attempts.map(({ jobId }): Key => ({ collection: 'jobs', id: jobId }));
   const jobs = await readDocuments(deps, keys);
-  return attempts.flatMap((attempt) => {
-    const job = jobs.get('jobs', attempt.jobId);
-    if (job !== undefined) return endFault(job, attempt);
+  return attempts.flatMap(({ ref, jobId }) => {
+    if (jobs.get('jobs', jobId) !== undefined) return [];
     return [
-      difference(attempt, {
+      attemptDifference(ref, jobId, {
         found: 'its job does not exist',
-        expected: `a job ${attempt.jobId}`,
+        expected: `a job ${jobId}`,
         fix: 'Move its directory away once you have looked at it: no job will ever show it.',
-        basis: [absenceOf({ collection: 'jobs', id: attempt.jobId })],
+        basis: [absenceOf({ collection: 'jobs', id: jobId })],
       }),
     ];
   });
 }
 
-function endFault(job: Stored<'jobs'>, attempt: AttemptOnDisk): Difference[] {
-  const { end } = attempt;
-  if (end === null || job.value.live || job.value.ref !== attempt.ref) return [];
-  if (job.value.state === end.state && job.value.exitCode === end.exitCode) return [];
-  return [
-    difference(attempt, {
-      found: `it ended ${endText(end)}`,
-      expected: `${endText(job.value)}, as its job says`,
-      fix: 'The files of the attempt are what was observed: trust its log and end.json, and resubmit if in doubt.',
-      basis: [versionOf(job)],
-    }),
-  ];
-}
-
-function endText({ state, exitCode }: Pick<JobDoc, 'state' | 'exitCode'>): string {
-  return exitCode === null ? state : `${state} with exit code ${exitCode}`;
-}
-
-async function lookAtActive(
+// Files are read behind the records: what a record tells of them was there before it.
+async function lookAtFiles(
   deps: StoreDeps,
-  files: AttemptsOnDisk,
+  places: AttemptPlaces,
   keys: readonly Key<'jobs'>[],
 ): Promise<readonly Difference[]> {
-  const differences: Difference[] = [];
-  for (const job of await deps.store.get(keys)) {
-    const ref = job?.value.ref ?? null;
-    if (job === undefined || !job.value.active || ref === null) continue;
-    if (await files.exists(ref)) continue;
-    const { id, state, attempt } = job.value;
-    differences.push(
-      difference(
-        { ref, jobId: id, attempt },
-        {
-          found: `its job is ${state}, and there are no files of it`,
-          expected: 'files of every attempt that its platform has taken',
-          fix: 'A running service tells the job as lost after 7 days. Stop it now: caliban stop; then submit again.',
-          basis: [versionOf(job)],
-        },
-      ),
-    );
-  }
-  return differences;
-}
-
-function difference(
-  { ref, jobId }: Pick<AttemptOnDisk, 'ref' | 'jobId' | 'attempt'>,
-  told: Pick<Difference, 'found' | 'expected' | 'fix' | 'basis'>,
-): Difference {
-  return { kind: 'attempt', subject: `attempt ${ref}`, ids: { jobId, ref }, ...told };
+  const jobs = (await deps.store.get(keys)).filter((job) => job !== undefined);
+  const around = await readDocuments(
+    deps,
+    jobs.map(({ value }): Key => ({ collection: 'submissions', id: value.submissionId })),
+  );
+  return jobs.flatMap((job) => {
+    const { ref, platform, submissionId } = job.value;
+    const files = places.get(platform);
+    if (files === undefined || ref === null) return [];
+    const submission = around.get('submissions', submissionId);
+    return attemptFaults({ job, submission, remains: files.remains(ref) });
+  });
 }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { AppError } from '../../shared/errors/app-error.ts';
+import type { JobSetting } from './settings.ts';
 
 /** Where the one-machine service keeps things. */
 export interface DataDir {
@@ -122,10 +123,16 @@ async function replacePrivate(path: string, text: string): Promise<void> {
   await rename(draft, path);
 }
 
+interface RunningPlace {
+  readonly instance: string;
+  readonly address: string;
+  readonly note: string | null;
+}
+
 /** Says who serves and where; by rename, so that a reader sees all or nothing. */
 export async function writeServeFile(
   dir: DataDir,
-  serve: { readonly instance: string; readonly address: string; readonly note: string | null },
+  serve: JobSetting & RunningPlace,
 ): Promise<void> {
   const content = { schemaVersion: 1, ...serve, tokenFile: dir.tokenFile, pid: process.pid };
   await replacePrivate(dir.serveFile, `${JSON.stringify(content)}\n`);

@@ -10,6 +10,7 @@ import { type DataDir, removeServeFile, writeServeFile } from './data-dir.ts';
 import { hostCheck } from './host-check.ts';
 import { listen } from './listener.ts';
 import { systemRandom, VERSION } from './runtime.ts';
+import type { JobSetting } from './settings.ts';
 
 const RETRY_AFTER_S = '1';
 const WATCHING = new Set(['/healthz', '/readyz', '/metrics']);
@@ -35,8 +36,9 @@ export interface DoorOptions {
   readonly host: string;
   readonly port: number;
   readonly token: string;
-  /** For whoever starts the service: why jobs run where they do. */
+  /** For whoever starts the service. */
   readonly note: string | null;
+  readonly jobs: JobSetting;
   readonly watch: ProcessWatch;
   /** Called at each request that wants something: health, readiness and numbers do not count. */
   readonly touch: () => void;
@@ -62,7 +64,7 @@ function isLoopback(host: string): boolean {
 
 /** Listens and says so. Throws AppError SERVE_REFUSED when the address cannot be had. */
 export async function openDoor(options: DoorOptions): Promise<Door> {
-  const { dir, instance, note, touch, host, port } = options;
+  const { dir, instance, note, jobs, touch, host, port } = options;
   const app = apiOf(options);
   let answering = 0;
   let refusing = false;
@@ -83,7 +85,7 @@ export async function openDoor(options: DoorOptions): Promise<Door> {
     { host, port },
   );
   const { address } = listener;
-  const tell = () => writeServeFile(dir, { instance, address, note });
+  const tell = () => writeServeFile(dir, { instance, address, note, ...jobs });
   try {
     await tell();
   } catch (error) {

@@ -1,7 +1,7 @@
-import { attemptsOnDisk } from '../adapters/local/attempts/attempt-audit.ts';
+import { type AttemptsOnDisk, attemptsOnDisk } from '../adapters/local/attempts/attempt-audit.ts';
 import type { HostCheck } from '../core/check/check-records.ts';
 import type { CoreDeps } from '../core/deps.ts';
-import { activeJobsStage, attemptsStage } from './check-attempts.ts';
+import { attemptsStage, jobFilesStage } from './check-attempts.ts';
 import { databaseStage } from './check-database.ts';
 import type { DataDir } from './data-dir.ts';
 
@@ -21,10 +21,8 @@ export function hostCheck(
   return {
     stages: [
       databaseStage({ path: dir.database, clock: deps.clock }),
-      ...places.flatMap(([platform, files]) => [
-        attemptsStage(deps, platform, files),
-        activeJobsStage(deps, platform, files),
-      ]),
+      ...places.map(([platform, files]) => attemptsStage(deps, platform, files)),
+      jobFilesStage(deps, new Map<string, AttemptsOnDisk>(places)),
     ],
     pauseMs: isServed ? PAUSE_MS : 0,
   };

@@ -4,16 +4,18 @@ import { LIMITS } from '../../shared/api/limits.ts';
 import type { LogLevel } from '../../shared/operating/log-level.ts';
 import type { Log, LogFields } from '../ports/runtime.ts';
 import { type LogFile, openLogFile } from './log-file.ts';
+import { createRedactor } from './secrets.ts';
 
-const LONGEST_TEXT = 1_000;
-const LONGEST_STACK = 4_000;
+/** The longest text that a line tells (characters), by the name of its field. */
+const LONGEST: Readonly<Record<string, number>> = { path: 300, stack: 4_000, error: 4_000 };
+const LONGEST_OTHER = 1_000;
 
 /** How to keep the log. */
 export interface ServiceLogOptions {
   readonly path: string;
   /** Default `info`. */
   readonly level?: LogLevel;
-  /** Tokens: should one ever be in a line, it is blotted out. */
+  /** Tokens and passwords: should one ever be in a line, it is blotted out. */
   readonly secrets?: readonly string[];
   /** Default LIMITS.logBytes. */
   readonly maxBytes?: number;
@@ -31,16 +33,18 @@ export interface ServiceLog extends Log, Pick<LogFile, 'lost' | 'failure'> {
  */
 export function openServiceLog(options: ServiceLogOptions): ServiceLog {
   const { path, level = 'info', secrets = [], maxBytes = LIMITS.logBytes } = options;
+  const clean = createRedactor(secrets);
+  const bounded = boundedBy(clean);
   const file = openLogFile({
-    ...{ path, maxBytes, secrets },
+    ...{ path, maxBytes, clean },
     onGap: (lost) => log.warn({ lost }, 'lines of this log were lost'),
   });
   const lines = pino(
     {
       ...{ level, messageKey: 'message', base: { pid: process.pid } },
       timestamp: createTimeField(),
-      formatters: { level: (label) => ({ level: label }) },
-      serializers: { err: plainError },
+      formatters: { level: (label) => ({ level: label }), log: bounded },
+      serializers: { err: (error: unknown) => bounded(plainError(error)) },
     },
     file,
   );
@@ -88,14 +92,27 @@ function withStack({ error, ...rest }: LogFields): LogFields {
   return { ...rest, err: error };
 }
 
-function plainError(error: unknown): unknown {
-  if (!(error instanceof Error)) return String(error).slice(0, LONGEST_TEXT);
+function plainError(error: unknown): Record<string, unknown> {
+  if (!(error instanceof Error)) return { message: String(error) };
   const { name, message, stack, cause } = error;
   return {
     type: name,
-    message: message.slice(0, LONGEST_TEXT),
+    message,
     ...('code' in error ? { code: String(error.code) } : {}),
-    stack: stack?.slice(0, LONGEST_STACK),
-    ...(cause === undefined ? {} : { cause: String(cause).slice(0, LONGEST_TEXT) }),
+    stack,
+    ...(cause === undefined ? {} : { cause: String(cause) }),
+  };
+}
+
+// Secrets first: of one that is cut the rest would not be known again.
+function boundedBy(clean: (text: string) => string) {
+  return (fields: Record<string, unknown>): Record<string, unknown> => {
+    let bounded = fields;
+    for (const [name, value] of Object.entries(fields)) {
+      const longest = LONGEST[name] ?? LONGEST_OTHER;
+      if (typeof value !== 'string' || value.length <= longest) continue;
+      bounded = { ...bounded, [name]: clean(value).slice(0, longest) };
+    }
+    return bounded;
   };
 }

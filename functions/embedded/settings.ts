@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { AppError } from '../../shared/errors/app-error.ts';
+import type { LocalPlatform } from './platform-choice.ts';
 
 /** What environments are made from, unless a project says otherwise. */
 export interface BuildSettings {
@@ -15,6 +16,14 @@ export interface BuildSettings {
 export interface JobLimits {
   readonly cpus: number | null;
   readonly memoryBytes: number | null;
+}
+
+/** Where and how the jobs of a service run. */
+export interface JobSetting {
+  readonly platform: LocalPlatform;
+  /** Jobs at the same time. */
+  readonly slots: number;
+  readonly limits: JobLimits;
 }
 
 /** Refuses a certificate bundle that is no PEM file, before anything is built with it. Throws AppError SERVE_REFUSED. */

@@ -99,6 +99,9 @@ export interface SubmissionDoc {
   readonly endingState: 'STOPPED' | 'FAILED' | null;
   readonly endingCause: Cause | null;
   readonly stopRequestedAt: number | null;
+  /** Of the config's text, and of everything here that never changes, for `admin check`; absent where an earlier caliban wrote it. */
+  readonly configDigest?: string;
+  readonly digest?: string;
 }
 
 /** The config as the user wrote it, kept apart so that listing submissions stays light. */

@@ -15,7 +15,7 @@ export interface Random {
 
 /**
  * What a line of the log tells besides its text; not what every line has anyway. Never a token, and nothing that a
- * user's program is given.
+ * user's program is given. Texts may have any length, and must not be cut: half a token is not known for one any more.
  */
 export type LogFields = Readonly<Record<string, unknown>> & {
   readonly [own in 'level' | 'message' | 'pid' | 'time']?: never;

@@ -61,8 +61,9 @@ export interface Store {
   get<C extends Collection>(keys: readonly Key<C>[]): Promise<(Stored<C> | undefined)[]>;
   /**
    * All or nothing, durable once it resolves. Throws {@link StaleVersion} when an expectation does not hold;
-   * AppError LIMIT_EXCEEDED for more than 500 writes or two writes of one key; AppError STORE_BUSY when it could
-   * not get its turn in time (nothing was written). `patience`: default 'wait'.
+   * AppError LIMIT_EXCEEDED for more than 500 writes or two writes of one key; AppErrors STORE_BUSY when it could
+   * not get its turn in time, HOST_BUSY, DISK_FULL and DATA_DIR_UNUSABLE: nothing was written. After AppError UNAVAILABLE, and only
+   * then, nobody knows: all of it was written or nothing, so read before you write it again. `patience`: default 'wait'.
    */
   commit(writes: readonly Write[], patience?: Patience): Promise<void>;
   /** One page of a query of the catalogue, ordered by (order field, id). */

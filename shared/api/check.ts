@@ -4,14 +4,15 @@ import * as z from 'zod';
 export const DIFFERENCE_KINDS = [
   'counts', // kept counts are not what a count gives
   'group', // a group's id is not that of its owner and name
-  'submission', // a submission contradicts itself, or what it names is missing
+  'submission', // a submission contradicts itself, is not as accepted, or what it names is missing
   'expansion', // chunks or jobs of a submission are not as many as it says
   'ending', // a submission that is said to be over is not
   'open', // a submission is offered to the drainer and should not be, or the other way round
   'stuck', // nothing is left that would carry a submission on
   'layer', // a layer that a submission names is missing or damaged
   'build', // dependencies that are said to be ready are not
-  'job', // a job contradicts itself, or what it names is missing
+  'job', // a job contradicts itself or its config, or what it names is missing
+  'experiment', // an experiment is not what the config says
   'history', // a job's moves are not legal, or do not lead to its state
   'message', // a message was parked, or speaks of what does not exist
   'attempt', // files of an attempt without its job, or the other way round, or another end

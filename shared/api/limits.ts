@@ -44,11 +44,19 @@ export const LIMITS = {
   logScanBytes: 16 * 1024 * 1024,
   /** Connections that follow logs or events at the same time. */
   followers: 200,
+  /**
+   * Commits and reads that wait for the database. A group of commits is written every few hundredths of a second and takes up to a
+   * thousand rows, a page is read in about a millisecond: what would stand behind more could miss its request's deadline.
+   */
+  waitingCommits: 1_000,
+  waitingReads: 5_000,
   /** The service is not ready when its store does not answer a read for so long, or a loop has not turned for so long. */
   storeReadMs: 2_000,
   loopTurnMs: 60_000,
   /** It is not ready either with less free space where its data is. */
   freeBytes: 64 * 1024 * 1024,
+  /** A start warns with less: a first upload and its environment may need it. */
+  firstUploadBytes: 1024 ** 3,
   /** The service's log; an older one of this size is kept beside it. */
   logBytes: 64 * 1024 * 1024,
   /** The log of one attempt of a job on this machine; it says at its end when more was printed. */

@@ -6,10 +6,11 @@ export const count = z.number().int().min(0);
 
 /** A whole number in a query: decimal digits and nothing else. */
 export function wholeNumber(min: number, max: number) {
+  const message = `must be a whole number from ${min} to ${max}`;
   // Number() alone would take an empty text, 0x10 and 1e1 too.
   return z.preprocess(
     (text) => (typeof text === 'string' && /^[0-9]{1,15}$/.test(text) ? Number(text) : text),
-    z.number().int().min(min).max(max),
+    z.number(message).int(message).min(min, message).max(max, message),
   );
 }
 

@@ -57,6 +57,7 @@ export const ERROR_CATALOG = {
   SERVE_REFUSED: { status: 400, exit: EXIT.usage, retryable: false },
   DATA_DIR_UNUSABLE: { status: 503, exit: EXIT.unavailable, retryable: false },
   DISK_FULL: { status: 507, exit: EXIT.unavailable, retryable: false },
+  HOST_BUSY: { status: 503, exit: EXIT.unavailable, retryable: true },
   STORE_BUSY: { status: 503, exit: EXIT.unavailable, retryable: true },
   UNAVAILABLE: { status: 503, exit: EXIT.unavailable, retryable: true },
   DEADLINE_EXCEEDED: { status: 504, exit: EXIT.unavailable, retryable: true },

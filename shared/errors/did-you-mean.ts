@@ -1,10 +1,11 @@
-/** The candidate nearest to a misspelt word, or undefined when none is near (more than a third wrong). */
+/** The candidate nearest to a misspelt word, or undefined when none is near (more than a third of the longer one wrong). */
 export function didYouMean(word: string, candidates: readonly string[]): string | undefined {
   let best: string | undefined;
-  let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
+  let bestDistance = Number.POSITIVE_INFINITY;
   for (const candidate of candidates) {
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
-    if (distance < bestDistance) {
+    const longer = Math.max(word.length, candidate.length);
+    if (distance < bestDistance && distance <= Math.max(1, Math.floor(longer / 3))) {
       best = candidate;
       bestDistance = distance;
     }

@@ -14,6 +14,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, type TestContext, test } from 'vitest';
 import * as z from 'zod';
+import {
+  attemptDirectory,
+  hasEnded,
+} from '../../functions/adapters/local/attempts/attempt-files.ts';
 import { openSqliteStore } from '../../functions/adapters/local/sqlite/sqlite-store.ts';
 import { backupDataDir } from '../../functions/embedded/backup.ts';
 import type { JobDoc } from '../../functions/ports/documents.ts';
@@ -79,6 +83,43 @@ describe('a backup that is made while a sweep runs', () => {
     }
     t.expect(await checkOf(target)).toMatchObject({ status: 0 });
   }, 180_000);
+
+  test('while jobs start and end all the time, is served to the end of every job; what had ended does not run again', async (t) => {
+    const { root, dataDir, target } = places(t);
+    const runs = join(root, 'runs');
+    const count = 250;
+    const service = await startOneMachine(t.onTestFinished, dataDir);
+    const script = `echo "$PWD $2" >> '${runs}'; echo "n is $2"`;
+    await service.submit({ script, count });
+    await t.expect
+      .poll(async () => (await service.states())['SUCCEEDED'] ?? 0, { timeout: 60_000 })
+      .toBeGreaterThan(5);
+    await backupDataDir({ dataDir, target, signal: new AbortController().signal });
+    await service.stop();
+    t.expect(await checkOf(target)).toMatchObject({ status: 0 });
+    const before = await jobsIn(t, target);
+    const hadEnded: JobDoc[] = [];
+    for (const job of before) {
+      // Whatever its job says: the service may not have seen the end of the program yet.
+      const attempt = attemptDirectory(join(target, 'process'), `${job.id}.1`);
+      if (!job.live || (await hasEnded(attempt))) hadEnded.push(job);
+    }
+    t.expect(hadEnded.length).toBeGreaterThan(5);
+    t.expect(hadEnded.length).toBeLessThan(count);
+
+    const copy = await startOneMachine(t.onTestFinished, target);
+    await copy.until(count, 'SUCCEEDED', 'FAILED');
+    const ranInCopy = readFileSync(runs, 'utf8')
+      .split('\n')
+      .filter((line) => line.startsWith(target))
+      .map((line) => line.split(' ')[1]);
+    const waited = before.filter((job) => !hadEnded.includes(job)).map(({ flags }) => flags[1]);
+    t.expect(ranInCopy.toSorted()).toEqual(waited.toSorted());
+    for (const { id, flags, state } of await copy.jobs()) {
+      if (state === 'SUCCEEDED') t.expect(await logOf(copy, id)).toBe(`n is ${flags[1]}\n`);
+    }
+    t.expect(await checkOf(target)).toMatchObject({ status: 0 });
+  }, 240_000);
 
   test('tells what ran then as lost, and leaves the programs of the original alone', async (t) => {
     const { root, dataDir, target } = places(t);
@@ -187,6 +228,8 @@ describe('a target', () => {
     for (const target of [
       join(root, 'file'),
       join(dataDir, 'backup'),
+      join(dataDir, '..backup'),
+      join(dataDir, '...'),
       dataDir,
       join(root, 'link', 'x'),
     ]) {

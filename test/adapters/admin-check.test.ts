@@ -1,21 +1,18 @@
-import {
-  cpSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, type TestContext, test } from 'vitest';
-import * as z from 'zod';
-import { openOffline } from '../../functions/embedded/offline.ts';
-import { checkPage, type DifferenceView } from '../../shared/api/check.ts';
+import { afterAll, beforeAll, describe, test } from 'vitest';
+import { checkPage } from '../../shared/api/check.ts';
 import { caliban, startOneMachine } from '../doubles/one-machine.ts';
-import { temporaryDirectory } from './temporary-directory.ts';
+import {
+  aDataDir,
+  aRealSweep,
+  change,
+  checked,
+  copyOf,
+  filesOf,
+  groupCounts,
+} from '../fixtures/checked-data-dir.ts';
 
 const JOBS = 6;
 
@@ -160,16 +157,7 @@ describe('the records of a real sweep', () => {
   let remove: () => void = () => undefined;
 
   beforeAll(async () => {
-    const made = temporaryDirectory();
-    source = join(made.path, 'data');
-    remove = made.remove;
-    const ends: (() => Promise<void>)[] = [];
-    const service = await startOneMachine((end) => ends.push(end), source);
-    await service.submit({ script: 'echo "$*"', count: JOBS });
-    await service.until(JOBS, 'SUCCEEDED');
-    // Reading the group keeps its counts.
-    while ((await groupCounts(service))['SUCCEEDED'] !== JOBS) await sleep(200);
-    await service.stop();
+    ({ source, remove } = await aRealSweep({ script: 'echo "$*"', count: JOBS }));
   }, 120_000);
 
   afterAll(() => remove());
@@ -276,29 +264,6 @@ test('a check of 12,000 jobs needs no more memory than one of a few', async (t) 
   t.expect(status).toBe(0);
 }, 240_000);
 
-async function groupCounts(service: Awaited<ReturnType<typeof startOneMachine>>) {
-  const counts = z.object({ counts: z.record(z.string(), z.unknown()) });
-  return counts.parse(await (await service.send('/v1/groups/sweep')).json()).counts;
-}
-
-function aDataDir({ onTestFinished }: Pick<TestContext, 'onTestFinished'>): string {
-  const { path, remove } = temporaryDirectory();
-  onTestFinished(remove);
-  return join(path, 'data');
-}
-
-function copyOf(t: Pick<TestContext, 'onTestFinished'>, source: string): string {
-  const dataDir = aDataDir(t);
-  cpSync(source, dataDir, { recursive: true });
-  return dataDir;
-}
-
-// Who reads a database with a write-ahead log may leave empty side files.
-function filesOf(dataDir: string): string[] {
-  const files = readdirSync(dataDir, { recursive: true, encoding: 'utf8' });
-  return files.filter((path) => !/-(shm|wal)$/.test(path)).sort();
-}
-
 /** Writes over the keys on an index's first page. */
 function damageIndex(dataDir: string, name: string): void {
   const path = join(dataDir, 'service.db');
@@ -313,41 +278,9 @@ function damageIndex(dataDir: string, name: string): void {
   writeFileSync(path, bytes);
 }
 
-/** Changes the database behind the service's back. */
-function change(dataDir: string, sql: string): void {
-  const db = new DatabaseSync(join(dataDir, 'service.db'));
-  db.exec(sql);
-  db.close();
-}
-
 function theLayer(dataDir: string): string {
   const layers = join(dataDir, 'layers');
   const found = filesOf(layers).find((path) => /^..\/[0-9a-f]{64}$/.test(path));
   if (found === undefined) throw new Error('no layer');
   return join(layers, found);
-}
-
-async function checked(
-  t: Pick<TestContext, 'onTestFinished'>,
-  dataDir: string,
-  { layers }: { readonly layers: boolean },
-) {
-  const offline = await openOffline(dataDir);
-  if (offline === null) throw new Error('no records');
-  t.onTestFinished(() => offline.close());
-  const differences: DifferenceView[] = [];
-  const looked: Record<string, number> = {};
-  for (let cursor = ''; ; ) {
-    const url = `http://offline/v1/admin/check?layers=${layers}${cursor}`;
-    const answer = await offline.fetch(new Request(url));
-    // A damaged file may end the check after what was told.
-    if (!answer.ok) return { differences, looked };
-    const page = checkPage.parse(await answer.json());
-    differences.push(...page.differences);
-    for (const [name, count] of Object.entries(page.looked)) {
-      looked[name] = (looked[name] ?? 0) + count;
-    }
-    if (page.next === null) return { differences, looked };
-    cursor = `&cursor=${page.next}`;
-  }
 }

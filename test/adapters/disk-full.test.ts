@@ -25,6 +25,18 @@ const MIB = 1024 ** 2;
 const PATIENCE = 180_000;
 
 describe.runIf(canMountDisks())('a service whose disk fills up', () => {
+  test('says at its start that there is little room, to who starts it and in its log', async (t) => {
+    const { dataDir } = places(t, 24);
+    await startOneMachine(t.onTestFinished, dataDir);
+    const warning = new RegExp(`Only \\d+ MiB are free where ${dataDir} is; .* need 1\\.0 GiB`);
+    t.expect(JSON.parse(readFileSync(join(dataDir, 'serve.json'), 'utf8')).note).toMatch(warning);
+    const warned = () =>
+      readFileSync(join(dataDir, 'logs', 'service.log'), 'utf8')
+        .split('\n')
+        .filter((line) => line.includes('"level":"warn"') && warning.test(line));
+    await t.expect.poll(warned).toHaveLength(1);
+  });
+
   test('refuses an upload in its middle, and takes the rest once there is room', async (t) => {
     const { disk, dataDir } = places(t, 24);
     const service = await startOneMachine(t.onTestFinished, dataDir);

@@ -176,6 +176,31 @@ describe.runIf(hasPart('docker'))('a job that cannot be started', () => {
   });
 });
 
+describe.runIf(hasPart('docker'))('a machine that cannot start containers now', () => {
+  test('keeps its jobs waiting, and they run once it can', async ({ expect, onTestFinished }) => {
+    const dir = await dockerDirectory(onTestFinished);
+    const proxy = await openEngineProxy(dir);
+    onTestFinished(() => proxy.close());
+    let refusals = 3;
+    const reason = 'failed to create endpoint: could not find bridge docker0';
+    proxy.instead = (request) => {
+      const isNext = /^POST .*start$/.test(request) && refusals > 0;
+      if (isNext) refusals -= 1;
+      return isNext ? { status: 500, message: reason } : null;
+    };
+    const warnings: string[] = [];
+    const log = { ...SILENT_LOG, warn: (_: unknown, text: string) => void warnings.push(text) };
+    const connect = async () => new Docker({ socketPath: proxy.socketPath });
+    const platform = await openIn(dir, onTestFinished, { connect, log, slots: 1, pollMs: 50 });
+    await platform.submit(await scriptJob('patient', 'echo once'));
+    const end = await terminal({ ...waiter, platform }, 'patient');
+    expect(end).toMatchObject({ state: 'SUCCEEDED', exitCode: 0 });
+    expect(await wholeLog({ platform }, end.ref, 100)).toBe('once\n');
+    expect(refusals).toBe(0);
+    expect(warnings.filter((text) => text.includes('a reason of this machine'))).toHaveLength(3);
+  });
+});
+
 describe.runIf(hasPart('docker'))('a stop on the Docker platform', () => {
   test('a program that ends on TERM has its grace', async ({ expect, onTestFinished }) => {
     const dir = await dockerDirectory(onTestFinished);

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { readFile, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
@@ -60,6 +60,29 @@ describe('what is refused', () => {
     await t.expect(serve(t, dataDir, { port })).rejects.toMatchObject(refused);
     t.expect((await serve(t, dataDir)).newToken).toBeNull();
   });
+
+  test('a start that is refused leaves no directory behind, and nothing of its own in an empty one', async (t) => {
+    const other = await serve(t, aDataDir(t));
+    const port = Number(new URL(other.address).port);
+    const parent = aDataDir(t);
+    const refused = { code: 'SERVE_REFUSED' };
+    await t.expect(serve(t, join(parent, 'new'), { port })).rejects.toMatchObject(refused);
+    await t.expect(stat(parent)).rejects.toMatchObject({ code: 'ENOENT' });
+    await mkdir(parent);
+    await writeFile(join(parent, 'serve.log'), '');
+    await t.expect(serve(t, parent, { port })).rejects.toMatchObject(refused);
+    t.expect(await readdir(parent)).toEqual(['serve.log']);
+  });
+
+  test('what was there before a refused start stays', async (t) => {
+    const dataDir = aDataDir(t);
+    const other = await serve(t, aDataDir(t));
+    await (await serve(t, dataDir)).stop();
+    const before = await readdir(dataDir, { recursive: true });
+    const port = Number(new URL(other.address).port);
+    await t.expect(serve(t, dataDir, { port })).rejects.toMatchObject({ code: 'SERVE_REFUSED' });
+    t.expect((await readdir(dataDir, { recursive: true })).sort()).toEqual(before.sort());
+  });
 });
 
 describe('what is told', () => {
@@ -70,7 +93,10 @@ describe('what is told', () => {
     const { address, instance, tokenFile } = first;
     const told: unknown = JSON.parse(await readFile(join(dataDir, 'serve.json'), 'utf8'));
     const { pid } = process;
-    t.expect(told).toEqual({ schemaVersion: 1, instance, address, note: null, tokenFile, pid });
+    const jobs = { platform: 'process', slots: 2, limits: { cpus: null, memoryBytes: null } };
+    const place = { schemaVersion: 1, instance, address, tokenFile, pid, ...jobs };
+    t.expect(told).toEqual({ ...place, note: first.note });
+    t.expect(first).toMatchObject(jobs);
     for (const name of ['token', 'serve.json']) {
       t.expect((await stat(join(dataDir, name))).mode & 0o777).toBe(0o600);
     }

@@ -53,6 +53,26 @@ describe('the log of a service', () => {
     t.expect((await stat(log)).mode & 0o777).toBe(0o600);
   });
 
+  test('has no half of a token, and no password of the package index, however they are written', async (t) => {
+    const password = 'p@ss/word-0123456789';
+    const indexUrl = `https://ada:${encodeURIComponent(password)}@packages.example/simple`;
+    const builds = { baseImage: null, caBundle: null, indexUrl };
+    const { log, send, stop } = await aService(t, { logLevel: 'debug', builds });
+    for (let letters = 240; letters <= 300; letters++) {
+      await send(`/v1/jobs/${'a'.repeat(letters)}${TOKEN}`);
+    }
+    const everyByte = [...Buffer.from(TOKEN)].map((byte) => `%${byte.toString(16)}`).join('');
+    for (const word of [everyByte, encodeURIComponent(password), indexUrl]) {
+      await send(`/v1/jobs/${word}`);
+    }
+    await stop();
+    const text = await readFile(log, 'utf8');
+    t.expect(text).not.toMatch(/aaat(?!oo)|to?k?e?n-of|%74|p@ss|p%40|word-0/);
+    const paths = (await logLines(log)).flatMap(({ path }) => path ?? []);
+    t.expect(paths).toContain('/v1/jobs/[secret]');
+    t.expect(paths.filter((path) => String(path).length === 300)).not.toEqual([]);
+  });
+
   test('tells less when asked to', async (t) => {
     const { log, submit, ended, send, stop } = await aService(t, { logLevel: 'warn' });
     await ended(await submit(['true']));

@@ -186,6 +186,30 @@ describe('a process platform whose service is killed', () => {
     expect(end.state).toBe('SUCCEEDED');
   });
 
+  test('what was to be started before the machine restarted is not started again', async ({
+    expect,
+    onTestFinished,
+  }) => {
+    const { dir, platform } = await opened(onTestFinished, { slots: 1 });
+    const { ref } = await run(platform, 'cut', 'exec sleep 1000');
+    const waits = await platform.submit(aJob(waiter, { jobId: 'waits' }));
+    await platform.close();
+    process.kill(await supervisorPid(dir, ref), 'SIGKILL');
+    const mark = join(dir, 'live', ref);
+    expect(await readFile(mark, 'utf8')).toBe(await table.bootId());
+    expect(await readFile(join(dir, 'live', waits.ref), 'utf8')).toBe('');
+    // As a power cut leaves it: what was not synced is gone.
+    await rm(join(await attemptDir(dir, ref), 'started'));
+    await writeFile(mark, 'an-earlier-boot');
+    const again = await reopened(dir, onTestFinished);
+    expect(await terminal({ ...waiter, platform: again }, 'cut')).toMatchObject({
+      state: 'FAILED',
+      startedAt: null,
+      cause: { code: 'machine-restarted' },
+    });
+    expect((await terminal({ ...waiter, platform: again }, 'waits')).state).toBe('SUCCEEDED');
+  });
+
   test('files of a newer version are refused', async ({ expect, onTestFinished }) => {
     const { dir, platform } = await opened(onTestFinished);
     const { ref } = await run(platform, 'newer', 'exit 0');

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, test } from 'vitest';
 import { PlatformRefusal } from '../../functions/ports/platform.ts';
 import { aJob, terminal } from '../contract/platform.ts';
@@ -8,6 +7,7 @@ import { aSmallDisk, canMountDisks } from '../fixtures/small-disk.ts';
 import { systemClock } from '../fixtures/system-clock.ts';
 
 const LAYER = 'a'.repeat(64);
+const CODES = ['ENOSPC', 'EROFS', 'EMFILE', 'ENFILE', 'EAGAIN', 'ENOMEM'];
 
 describe('a job whose code finds no room', () => {
   test('waits and starts once there is some, however often it was tried', async ({
@@ -17,10 +17,12 @@ describe('a job whose code finds no room', () => {
     let tries = 0;
     const warned: string[] = [];
     const harness = await processHarness({
+      clock: { ...systemClock, sleep: (ms, signal) => systemClock.sleep(Math.min(ms, 50), signal) },
       log: { ...SILENT_LOG, warn: (_, message) => void warned.push(message) },
       openLayer: async () => {
         tries += 1;
-        if (tries < 3) throw full(tries === 1 ? 'ENOSPC' : 'EROFS');
+        const code = CODES[tries - 1];
+        if (code !== undefined) throw full(code);
         return anEmptyTar();
       },
     });
@@ -28,16 +30,15 @@ describe('a job whose code finds no room', () => {
     const { platform } = harness;
     const run = { kind: 'workspace', venvKey: null, layers: [LAYER] } as const;
     await platform.submit({ ...aJob(harness, { jobId: 'waits', program: { exitCode: 4 } }), run });
-    while (tries < 2) {
-      expect(await platform.find('waits')).toMatchObject([{ state: 'SUBMITTED', startedAt: null }]);
-      await sleep(100);
-    }
     expect(await terminal({ ...harness, platform }, 'waits')).toMatchObject({
       state: 'FAILED',
       exitCode: 4,
     });
-    expect(tries).toBe(3);
-    expect(warned).toEqual(Array(2).fill('the disk takes nothing; the job waits for room'));
+    expect(tries).toBe(CODES.length + 1);
+    expect(warned).toEqual([
+      ...Array(2).fill('the disk takes nothing; the job waits for room'),
+      ...Array(4).fill('the machine has nothing to spare; the job waits for room'),
+    ]);
   });
 
   test('can be stopped while it waits', async ({ expect, onTestFinished }) => {
@@ -49,6 +50,7 @@ describe('a job whose code finds no room', () => {
     const { platform } = harness;
     const run = { kind: 'workspace', venvKey: null, layers: [LAYER] } as const;
     const { ref } = await platform.submit({ ...aJob(harness, { jobId: 'stops' }), run });
+    expect(await platform.find('stops')).toMatchObject([{ state: 'SUBMITTED', startedAt: null }]);
     await platform.cancel(ref);
     expect(await terminal({ ...harness, platform }, 'stops')).toMatchObject({
       state: 'STOPPED',

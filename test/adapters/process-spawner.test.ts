@@ -5,6 +5,7 @@ import { describe, test } from 'vitest';
 import { createSpawner, type Started } from '../../functions/adapters/local/process/spawner.ts';
 import type { Platform } from '../../functions/ports/platform.ts';
 import { aJob, eventually, terminal } from '../contract/platform.ts';
+import { canLimit, takeDescriptors } from '../fixtures/descriptors.ts';
 import { openTestPlatform, processHarness, shellProgram } from '../fixtures/process-platform.ts';
 import { systemClock } from '../fixtures/system-clock.ts';
 
@@ -34,6 +35,22 @@ describe('the process that starts programs', () => {
     spawner.close();
     await expect(spawner.start(aProgram('exit 0'))).rejects.toThrow('any more');
   });
+
+  test.runIf(canLimit())(
+    'tells by its code what it lacked, and starts it once that is there',
+    async ({ expect, onTestFinished }) => {
+      const spawner = createSpawner();
+      onTestFinished(() => spawner.close());
+      await exitOf(await spawner.start(aProgram('exit 0')));
+      const [helper = 0] = await helpers();
+      const giveBack = takeDescriptors(helper);
+      const refused = spawner.start(aProgram('exit 0'));
+      await expect(refused).rejects.toMatchObject({ code: 'EMFILE' });
+      giveBack();
+      expect(await exitOf(await spawner.start(aProgram('exit 5')))).toBe(5);
+      expect(await helpers()).toEqual([helper]);
+    },
+  );
 
   test.runIf(process.platform === 'linux')(
     'may be killed: what runs goes on and its end is noticed, what comes is started',

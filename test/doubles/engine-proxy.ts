@@ -12,6 +12,8 @@ export interface EngineProxy {
   before: (request: string) => Promise<void>;
   /** Called when the engine has answered, before the answer goes on, and waited for. */
   after: (request: string) => Promise<void>;
+  /** What to answer in the engine's place, which then does not get the request; null: nothing. */
+  instead: (request: string) => { readonly status: number; readonly message: string } | null;
   close(): Promise<void>;
 }
 
@@ -30,6 +32,12 @@ export async function openEngineProxy(dir: string): Promise<EngineProxy> {
     const text = `${method} ${path}`;
     const body = await buffer(incoming);
     await proxy.before(text);
+    const refusal = proxy.instead(text);
+    if (refusal !== null) {
+      outgoing.writeHead(refusal.status, { 'content-type': 'application/json' });
+      outgoing.end(JSON.stringify({ message: refusal.message }));
+      return;
+    }
     const forwarded = request({ socketPath: ENGINE_SOCKET, method, path, headers });
     forwarded.end(body);
     const [answer]: IncomingMessage[] = await once(forwarded, 'response');
@@ -49,6 +57,7 @@ export async function openEngineProxy(dir: string): Promise<EngineProxy> {
     socketPath,
     before: async () => undefined,
     after: async () => undefined,
+    instead: () => null,
     close: async () => {
       const closed = once(server, 'close');
       server.close();

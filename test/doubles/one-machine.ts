@@ -43,6 +43,7 @@ export async function caliban(args: readonly string[], options: RunOptions = {})
 export interface OneMachine {
   readonly dataDir: string;
   readonly address: string;
+  readonly token: string;
   readonly process: ChildProcess;
   send(path: string, json?: unknown, headers?: Record<string, string>): Promise<Response>;
   /** Any request, with the token. */
@@ -97,6 +98,7 @@ export async function startOneMachine(
   return {
     dataDir,
     address,
+    token: TOKEN,
     process: child,
     ...requestsTo(address),
     stop: () => end('SIGTERM'),
@@ -138,7 +140,7 @@ const jobsPage = z.object({ jobs: z.array(jobView), next: z.string().nullable() 
 
 function requestsTo(
   address: string,
-): Omit<OneMachine, 'dataDir' | 'address' | 'process' | 'stop' | 'kill'> {
+): Omit<OneMachine, 'dataDir' | 'address' | 'token' | 'process' | 'stop' | 'kill'> {
   const authorization = { Authorization: `Bearer ${TOKEN}` };
   const send: OneMachine['send'] = (path, json, headers = {}) =>
     fetch(`${address}${path}`, {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { open, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Host } from '../../cli/lib/parts.ts';
@@ -12,8 +13,11 @@ import { aGroup, someCounts } from './api-views.ts';
 
 // The real CLI in a process of its own, with a service that can do nothing but be found, asked and ended.
 
-async function runServe({ dataDir, signal, token }: ServeOptions): Promise<RunningServe> {
-  if (process.env['FAKE_SERVE'] === 'broken') throw new AppError('SERVE_REFUSED', 'No luck today.');
+async function runServe(options: ServeOptions): Promise<RunningServe> {
+  const { dataDir, signal, token, slots, limits } = options;
+  const fault = process.env['FAKE_SERVE'];
+  if (fault === 'broken') throw new AppError('SERVE_REFUSED', 'No luck today.');
+  if (fault === 'mute') process.exit(3);
   const lock = join(dataDir, 'lock');
   const held = await open(lock, 'wx').catch(() => null);
   if (held === null) {
@@ -35,7 +39,8 @@ async function runServe({ dataDir, signal, token }: ServeOptions): Promise<Runni
   const address = `http://127.0.0.1:${port}`;
   const tokenFile = join(dataDir, 'token');
   await writeFile(tokenFile, token ?? 'secret');
-  const content = { schemaVersion: 1, instance, address, tokenFile, pid: process.pid };
+  const jobs = { platform: 'docker', slots: slots ?? 1, limits } as const;
+  const content = { schemaVersion: 1, instance, address, tokenFile, pid: process.pid, ...jobs };
   await writeFile(join(dataDir, 'serve.json.tmp'), JSON.stringify(content));
   await rename(join(dataDir, 'serve.json.tmp'), join(dataDir, 'serve.json'));
   process.stderr.write(`ready with ${process.argv.slice(2).join(' ')}\n`);
@@ -43,12 +48,22 @@ async function runServe({ dataDir, signal, token }: ServeOptions): Promise<Runni
     server.closeAllConnections();
     server.close();
     await rm(join(dataDir, 'serve.json'));
-    if (process.env['FAKE_SERVE'] === 'lingers') await sleep(1_000);
+    if (fault === 'lingers') await sleep(1_000);
     await rm(lock);
   });
-  return { address, instance, platform: 'process', note: null, tokenFile, newToken: null, closed };
+  return { address, instance, ...jobs, note: null, tokenFile, newToken: null, closed };
 }
 
+// Nobody holds this process: it lives as long as the test that it belongs to.
+async function holdOn(): Promise<void> {
+  const line = connect(process.env['FAKE_SERVE_LIFELINE'] ?? '');
+  line.on('error', () => process.exit(0));
+  line.on('close', () => process.exit(0));
+  await once(line, 'connect');
+  line.write(`${process.pid}\n`);
+}
+
+await holdOn();
 const host: Host = { runServe, offline: async () => null };
 const end = new AbortController();
 process.once('SIGTERM', () => end.abort());

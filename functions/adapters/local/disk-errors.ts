@@ -1,23 +1,26 @@
 import { closeSync, existsSync, openSync, statfsSync, unlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { AppError } from '../../../shared/errors/app-error.ts';
+import { AppError, isAppError } from '../../../shared/errors/app-error.ts';
+import { hostBusy, troubleOf } from '../../ports/host-trouble.ts';
 import { systemCode } from './durable-file.ts';
 
-const FULL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 const FORBIDDEN = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR']);
 /** With less than this nothing of a database can grow. */
 const NO_ROOM_BYTES = 64 * 1024;
 
 /** Whether a system call failed for lack of room: of bytes, of a quota, or of a limit on files. */
 export function isFull(error: unknown): boolean {
-  return FULL.has(systemCode(error) ?? '');
+  return troubleOf(error) === 'no-room';
 }
 
-/** AppErrors DISK_FULL and DATA_DIR_UNUSABLE for failed system calls that an operator can do something about; anything else as it was thrown. */
+/** AppErrors DISK_FULL, DATA_DIR_UNUSABLE and HOST_BUSY for failed system calls that an operator can do something about; anything else as it was thrown. */
 export function asDiskError(error: unknown, path: string): unknown {
-  const code = systemCode(error) ?? '';
-  if (FULL.has(code)) return diskFull(path, error);
+  const code = systemCode(error);
+  // What has its words already keeps them.
+  if (code === undefined || isAppError(error)) return error;
   if (FORBIDDEN.has(code)) return notWritable(path, error);
+  if (isFull(error)) return diskFull(path, error);
+  if (troubleOf(error) === 'scarce') return hostBusy(error);
   return error;
 }
 
@@ -64,8 +67,8 @@ export function refusalOf(directory: string): string | undefined {
   return systemCode(failureOfTry(directory));
 }
 
-// Tried out: what modes and mounts say is not the whole truth, least of all after an error of the disk.
-function failureOfTry(directory: string): unknown {
+/** What making a file in a directory fails with; tried out, because modes and mounts do not say the whole truth, least of all after an error of the disk. */
+export function failureOfTry(directory: string): unknown {
   const path = join(directory, `.caliban-try-${process.pid}`);
   try {
     closeSync(openSync(path, 'wx', 0o600));

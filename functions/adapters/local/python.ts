@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import * as z from 'zod';
 import { AppError } from '../../../shared/errors/app-error.ts';
+import { hostBusy, troubleOf } from '../../ports/host-trouble.ts';
 import { once } from './once.ts';
 
 /** A Python that can run jobs and make virtualenvs. */
@@ -22,7 +23,7 @@ const answerSchema = z.tuple([z.string(), z.string().startsWith('/'), z.string()
 
 /**
  * Finds this machine's interpreter: `python3`, then `python`, on the given search path. Once found it is remembered; while
- * there is none every call looks again. Throws AppError PYTHON_MISSING.
+ * there is none every call looks again. Throws AppErrors PYTHON_MISSING, HOST_BUSY.
  */
 export function createInterpreterResolver(options: {
   readonly path: string | undefined;
@@ -57,7 +58,8 @@ async function probe(name: string, path: string): Promise<Interpreter | null> {
     });
     const [version, python, implementation] = answerSchema.parse(JSON.parse(stdout));
     return { python, version, implementation };
-  } catch {
+  } catch (error) {
+    if (troubleOf(error) === 'scarce') throw hostBusy(error);
     return null; // not there, or not a Python 3 (macOS has a placeholder that only asks to install one)
   }
 }

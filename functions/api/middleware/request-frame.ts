@@ -16,7 +16,6 @@ const HEADERS = {
 
 /** Asked for every few seconds by machines: of them the log tells failures only, unless it tells everything. */
 const WATCHING = new Set(['/healthz', '/readyz', '/metrics']);
-const LONGEST_PATH = 300;
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
 type FrameDeps = Pick<CoreDeps, 'random' | 'log' | 'meters'>;
@@ -49,7 +48,7 @@ function tellRequest(
 ): void {
   const { method, path } = c.req;
   const { status } = c.res;
-  const told = { requestId: c.get('requestId'), method, path: path.slice(0, LONGEST_PATH), status };
+  const told = { requestId: c.get('requestId'), method, path, status };
   const level = status >= 500 ? 'warn' : WATCHING.has(path) ? 'debug' : 'info';
   const principal = c.get('principal')?.id;
   log[level]({ ...told, principal, ms: Math.round(ms * 10) / 10 }, 'request');

@@ -1,7 +1,7 @@
 import type { JobDoc, SubmissionDoc } from '../../ports/documents.ts';
 import type { Key, Stored } from '../../ports/store.ts';
 import type { CoreDeps } from '../deps.ts';
-import { chunkIdOf, jobIdOf } from '../ids.ts';
+import { chunkIdOf, jobIdOf, jobIdOfOrder } from '../ids.ts';
 import { type CheckStage, unitOf } from './check-stage.ts';
 import { type Difference, LOST, versionOf } from './difference.ts';
 import { documentsFrom, type ReadDocuments, readDocuments, together } from './documents-from.ts';
@@ -38,8 +38,13 @@ async function lookAtJobs(
     deps,
     jobs.flatMap(({ value }) => chunkOf(value, around)?.key ?? []),
   );
+  const origins = await readDocuments(
+    deps,
+    jobs.flatMap((job) => originOf(job.value, around) ?? []),
+  );
   return jobs.flatMap((job) => [
     ...placeFaults(job, around, chunks),
+    ...originFault(job.value, around, origins),
     ...historyFaultOf(job),
     ...contradictionsOf(job),
   ]);
@@ -51,6 +56,33 @@ function namedBy(job: JobDoc): Key[] {
     { collection: 'groups', id: job.groupId },
     { collection: 'experiments', id: job.experimentId },
     { collection: 'lanes', id: job.lane },
+  ];
+}
+
+// The job that wrote the experiment first, where that is another one.
+function originOf(job: JobDoc, around: ReadDocuments): Key<'jobs'> | undefined {
+  const order = around.get('experiments', job.experimentId)?.value.order;
+  if (order === undefined || order === job.order) return undefined;
+  return { collection: 'jobs', id: jobIdOfOrder(order) };
+}
+
+function originFault(job: JobDoc, around: ReadDocuments, origins: ReadDocuments): Difference[] {
+  const experiment = around.get('experiments', job.experimentId);
+  const key = originOf(job, around);
+  if (experiment === undefined || key === undefined) return [];
+  const { id: experimentId, groupId, order } = experiment.value;
+  const origin = origins.get('jobs', key.id)?.value;
+  if (origin?.order === order && origin.experimentId === experimentId) return [];
+  return [
+    {
+      kind: 'experiment',
+      subject: `experiment ${experimentId}`,
+      ids: { experimentId, groupId },
+      found: `order ${order}`,
+      expected: 'that of the job that first was of it',
+      fix: LOST,
+      basis: [versionOf(experiment), origins.basis('jobs', key.id)],
+    },
   ];
 }
 

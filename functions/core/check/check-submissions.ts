@@ -1,5 +1,6 @@
 import type { Key } from '../../ports/store.ts';
 import type { CoreDeps } from '../deps.ts';
+import { contentFaultsOf } from './accepted-content.ts';
 import { type CheckStage, unitOf } from './check-stage.ts';
 import type { Difference } from './difference.ts';
 import { together } from './documents-from.ts';
@@ -31,6 +32,7 @@ async function lookAt(
   const differences: Difference[] = [];
   for (const facts of await readFacts(deps, keys)) {
     differences.push(...contradictionsOf(facts), ...progressFaultsOf(facts));
+    differences.push(...(await contentFaultsOf(deps, facts)));
     differences.push(...(await countsOfSubmission(deps, facts)));
   }
   return differences;

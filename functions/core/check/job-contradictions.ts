@@ -65,4 +65,10 @@ const RULES: readonly Rule[] = [
     found: () => 'no name on its platform',
     expected: 'a name on its platform from SUBMITTED on',
   },
+  {
+    holds: ({ ref, state, exitCode, startedAt }) =>
+      ref !== null || (state !== 'SUCCEEDED' && exitCode === null && startedAt === null),
+    found: () => 'no name on its platform, though it ran there',
+    expected: 'the name under which it ran',
+  },
 ];

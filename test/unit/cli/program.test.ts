@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'vitest';
 import { COMMANDS } from '../../../cli/commands/index.ts';
+import { flagsOf } from '../../../cli/lib/flags.ts';
 import { CapturedStream, createTestCli } from '../../doubles/cli.ts';
 
 describe('help', () => {
@@ -72,6 +73,8 @@ describe('a mistyped command line', () => {
     [['zzz'], 'Commands: cloud, status'],
     [['cloud', '--gpuspec=1xT4', 'x.py'], 'Did you mean --gpu_spec?'],
     [['cloud', '--exprmnt_config', 'a', 'x.py'], 'Did you mean --experiment_config?'],
+    [['status', '--xgrp', 'g'], 'Did you mean --xgroup? All flags: caliban status --help'],
+    [['stop', '--xgrp=g'], 'Did you mean --xgroup?'],
     [['status', '-q'], 'See: caliban status --help'],
     [['cloud', '--nogpu=1', 'x.py'], '--nogpu takes no value'],
     [['cloud', 'x.py', '--nogpu'], 'caliban cloud x.py -- --nogpu'],
@@ -85,7 +88,7 @@ describe('a mistyped command line', () => {
     [['serve', '--platform=proces'], 'Did you mean --platform process?'],
     [['status', '--max_jobs', 'abc'], 'from 1 to 10000 in all, or 0'],
     [['status', '--max_jobs', 'abc', '--xgroup=g'], 'from 1 to 100 of an experiment, or 0'],
-    [['run', 'x.py'], 'caliban run is not part of this version yet; caliban cloud runs the same'],
+    [['run', 'x.py'], 'caliban run is not part of this version yet.\nThe same script runs'],
     [['notebook', '--help'], 'caliban notebook is not part of this version yet'],
     [['cluster', 'ls'], 'caliban cluster is not part of this version yet'],
     [
@@ -98,6 +101,20 @@ describe('a mistyped command line', () => {
     const { status, stdout, stderr } = await createTestCli(t.onTestFinished).run([...argv]);
     t.expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
     t.expect(stderr).toContain(text);
+  });
+
+  test('a flag of any command with a letter left out is recognised', async (t) => {
+    const cli = createTestCli(t.onTestFinished);
+    for (const command of COMMANDS) {
+      const flags = flagsOf(command).filter(({ option }) => option.hidden !== true);
+      for (const { long } of flags) {
+        const typed = `--${long.slice(0, 2)}${long.slice(3)}`;
+        const { stderr } = await cli.run([...command.name.split(' '), typed]);
+        t.expect(stderr, `${command.name} ${typed}`).toMatch(
+          /^error: caliban [a-z ]+ has no flag --\w+\.\nDid you mean --\w+\? All flags: caliban/,
+        );
+      }
+    }
   });
 
   test('words between module and -- are shown behind it, quoted for a shell', async (t) => {

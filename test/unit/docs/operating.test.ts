@@ -55,6 +55,9 @@ test('docs/operating.md names every part of readiness, and the limits as they ar
   expect(PAGE).toContain(`takes longer than ${LIMITS.storeReadMs / 1_000} s`);
   expect(PAGE).toContain(`more than ${LIMITS.loopTurnMs / 1_000} s ago`);
   expect(PAGE).toContain(`less than ${LIMITS.freeBytes / 1024 ** 2} MiB free`);
+  expect(PAGE).toContain(
+    `less than ${LIMITS.firstUploadBytes / 1024 ** 3} GiB free where the data is`,
+  );
   expect(PAGE).toContain(`At ${LIMITS.logBytes / 1024 ** 2} MiB the file is put aside`);
   const gibibytes = LIMITS.jobLogBytes / 1024 ** 3;
   expect(PAGE).toContain(`The log of one attempt of a job has at most ${gibibytes} GiB.`);

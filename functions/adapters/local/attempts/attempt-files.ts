@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { mkdir, open, readdir, readFile, rename, rm, unlink, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, open, readdir, readFile, rename, rm, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isAppError } from '../../../../shared/errors/app-error.ts';
+import { troubleOf } from '../../../ports/host-trouble.ts';
 import { PlatformRefusal } from '../../../ports/platform.ts';
-import { diskFull, isFull } from '../disk-errors.ts';
+import { asDiskError } from '../disk-errors.ts';
 import { orAbsent, replaceFile, syncDirectory, systemCode, writeSynced } from '../durable-file.ts';
 import {
   type AttemptEnd,
@@ -20,7 +22,8 @@ const NEVER = 'never\n';
 const ROOM_MS = 10_000;
 
 /**
- * The files of attempts: `attempts/<2 hex>/<ref>/` each, and an empty `live/<ref>` while the service has to look at it.
+ * The files of attempts: `attempts/<2 hex>/<ref>/` each, and `live/<ref>` while the service has to look at it: empty, or the boot of the
+ * machine in which its program was to be started.
  * A ref is `<job id>.<attempt>`. In an attempt's directory: `spec.json` (what to run), `started` (who may start it, created once),
  * `stop` (its end was asked for), `log`, `exit.json` (the supervisor's word), `end.json` (ours, never changed), `work/`.
  */
@@ -28,7 +31,7 @@ export interface AttemptFiles {
   directory(ref: string): string;
   /**
    * False when the attempt is there already, or when `mayStill` says no at the last moment: nothing was made. Throws PlatformRefusal
-   * when the disk has no room.
+   * while the machine takes nothing: its disk has no room, or it can open no more files.
    */
   create(spec: AttemptSpec, mayStill: () => boolean): Promise<boolean>;
   exists(ref: string): Promise<boolean>;
@@ -45,6 +48,10 @@ export interface AttemptFiles {
   attemptsOf(jobId: string): Promise<readonly string[]>;
   live(): Promise<readonly string[]>;
   markLive(ref: string): Promise<void>;
+  /** Notes durably that its program is to be started in this boot of the machine. */
+  markLaunch(ref: string, boot: string): Promise<void>;
+  /** The boot in which its program was last to be started, or null. */
+  launchedIn(ref: string): Promise<string | null>;
   /** Takes it out of `live`. */
   retire(ref: string): Promise<void>;
 }
@@ -60,7 +67,8 @@ export async function openAttemptFiles(dir: string): Promise<AttemptFiles> {
   const bucket = (jobId: string) => join(dir, 'attempts', bucketName(jobId));
   const directory = (ref: string) => attemptDirectory(dir, ref);
   const text = (ref: string, file: string) => textOf(join(directory(ref), file));
-  const markLive = (ref: string) => writeFile(join(liveDir, ref), '');
+  // Keeps what it says.
+  const markLive = (ref: string) => appendFile(join(liveDir, ref), '');
   let made = 0;
 
   async function create(spec: AttemptSpec, mayStill: () => boolean): Promise<boolean> {
@@ -115,6 +123,9 @@ export async function openAttemptFiles(dir: string): Promise<AttemptFiles> {
     },
     live: async () => (await readdir(liveDir)).filter((name) => parseRef(name) !== null),
     markLive,
+    // Its name is durable already, with the attempt's own.
+    markLaunch: (ref, boot) => writeSynced(join(liveDir, ref), boot),
+    launchedIn: async (ref) => textOf(join(liveDir, ref)) || null,
     retire: async (ref) => {
       await orAbsent(unlink(join(liveDir, ref)));
     },
@@ -148,14 +159,16 @@ function bucketName(jobId: string): string {
   return createHash('sha256').update(jobId).digest('hex').slice(0, 2);
 }
 
-// Before the attempt is in its place nothing was made: what failed for lack of room is waited for, like any other shortage.
+// Before the attempt is in its place nothing was made: what the machine lacked is waited for, like any other shortage.
 async function orNoRoom<T>(temporary: string, making: () => Promise<T>): Promise<T> {
   try {
     return await making();
   } catch (error) {
-    await rm(temporary, { recursive: true, force: true });
-    if (!isFull(error)) throw error;
-    const { message, hint } = diskFull(temporary, error);
+    // It may fail, too: what is left is removed at the next start.
+    await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
+    const told = asDiskError(error, temporary);
+    if (troubleOf(error) === undefined || !isAppError(told)) throw error;
+    const { message, hint } = told;
     const details = { retryAfterMs: ROOM_MS, ...(hint === undefined ? {} : { hint }) };
     throw new PlatformRefusal('quota', message, details);
   }

@@ -28,7 +28,9 @@ export async function runBound(
     detached: true,
     stdio: ['ignore', options.output, options.output, 'pipe'],
   });
-  const leash = child.stdio[3];
+  // Where there are no descriptors left, Node makes no pipes, whatever its types say, and tells of an error.
+  const pipes: readonly unknown[] | undefined = child.stdio;
+  const leash = pipes === undefined ? null : child.stdio[3];
   leash?.on('error', () => undefined); // its other end is closed by force
   const cut = () => leash?.destroy();
   options.signal.addEventListener('abort', cut, { once: true });

@@ -1,5 +1,6 @@
 import pLimit, { type LimitFunction } from 'p-limit';
 import { isAppError } from '../../../../shared/errors/app-error.ts';
+import { troubleOf } from '../../../ports/host-trouble.ts';
 import type {
   BuildProgress,
   DependencyRequest,
@@ -160,7 +161,12 @@ async function run(table: Table, build: Build, dependencies: DependencyRequest):
     if (failure === null) return forget(table, build);
     fail(failure);
   } catch (error) {
-    build.isLost ||= isAppError(error, 'UNAVAILABLE');
+    const isScarce = !cancel.signal.aborted && troubleOf(error) === 'scarce';
+    // Nothing was tried: who asks begins it again, and it counts as no failure.
+    build.isLost ||= isScarce || isAppError(error, 'UNAVAILABLE');
+    if (isScarce) {
+      options.log.warn({ err: error, key }, 'the machine has nothing to spare; the build waits');
+    }
     if (!build.isLost) fail(thrownFailure(error, cancel.signal.aborted));
   }
   await options.discard(key).finally(() => {

@@ -1,3 +1,4 @@
+import { type HostTrouble, troubleOf } from '../../../ports/host-trouble.ts';
 import type { Clock, Log } from '../../../ports/runtime.ts';
 import { type AttemptFiles, parseRef, refOf } from '../attempts/attempt-files.ts';
 import type { AttemptEnd, AttemptSpec, AttemptStart } from '../attempts/attempt-record.ts';
@@ -8,8 +9,6 @@ import {
   type ScheduledAttempt,
 } from '../attempts/attempt-scheduler.ts';
 import { jobMark } from '../attempts/job-environment.ts';
-import { isFull } from '../disk-errors.ts';
-import { systemCode } from '../durable-file.ts';
 import type { Launch } from './attempt-launch.ts';
 import { removeUnchanged } from './attempt-remains.ts';
 import { type EndFacts, endOf } from './attempt-verdict.ts';
@@ -23,7 +22,7 @@ const WORDLESS_MS = 5000;
 /** A program that was started so long ago runs by itself. */
 const SETTLED_MS = 250;
 const STOP_POLL_MS = 50;
-/** Between two tries to start a program while the disk takes nothing. */
+/** Between two tries to start a program while the machine takes nothing. */
 const ROOM_MS = 5000;
 
 /** One attempt that the service looks after. */
@@ -164,9 +163,15 @@ export class AttemptKeeper {
     if (end !== null) return this.#over(attempt, end);
     attempt.stopRequested = await files.isStopRequested(attempt.ref);
     if ((await files.readStart(attempt.ref)) !== null) this.#scheduler.enter(attempt, 'starting');
+    else attempt.abandoned = await this.#lostWithMachine(attempt);
     await this.refresh(attempt);
     if (attempt.stopRequested) return this.stop(attempt);
     if (attempt.phase === 'waiting') this.#scheduler.wait(attempt);
+  }
+
+  async #lostWithMachine({ ref }: Attempt): Promise<EndFacts['how'] | null> {
+    const boot = await this.#deps.files.launchedIn(ref);
+    return boot === null || boot === (await this.#deps.table.bootId()) ? null : { kind: 'unseen' };
   }
 
   async #begin(attempt: Attempt): Promise<void> {
@@ -179,12 +184,13 @@ export class AttemptKeeper {
       attempt.seenAlive = started !== null;
       started?.onExit((status) => {
         if (this.#closing.signal.aborted) return;
-        if (status === NO_ROOM) return this.#waitForRoom(attempt);
+        if (status === NO_ROOM) return this.#waitForRoom(attempt, 'no-room');
         attempt.abandoned = { kind: 'supervisor-gone', rebooted: false };
         this.#scheduler.inBackground(attempt.ref, this.refresh(attempt));
       });
     } catch (error) {
-      if (takesNothing(error)) return this.#waitForRoom(attempt, error);
+      const trouble = troubleOf(error);
+      if (trouble !== undefined) return this.#waitForRoom(attempt, trouble, error);
       const reason = error instanceof Error ? error.message : String(error);
       attempt.abandoned = { kind: 'not-started', reason };
       await this.refresh(attempt);
@@ -195,10 +201,11 @@ export class AttemptKeeper {
   }
 
   // Nothing was started. It keeps its slot: what would come after it would fare no better.
-  #waitForRoom(attempt: Attempt, error?: unknown): void {
+  #waitForRoom(attempt: Attempt, trouble: HostTrouble, error?: unknown): void {
     const { clock, log } = this.#deps;
     attempt.seenAlive = false;
-    log.warn({ err: error, ref: attempt.ref }, 'the disk takes nothing; the job waits for room');
+    const told = { err: error, ref: attempt.ref, jobId: attempt.spec.job.jobId };
+    log.warn(told, `${TAKES_NOTHING[trouble]}; the job waits for room`);
     const again = async () => {
       await clock.sleep(ROOM_MS, this.#closing.signal);
       if (attempt.phase === 'starting') await this.#begin(attempt);
@@ -347,6 +354,12 @@ export class AttemptKeeper {
   }
 }
 
+const TAKES_NOTHING: Readonly<Record<HostTrouble, string>> = {
+  'no-room': 'the disk takes nothing',
+  'read-only': 'the disk takes nothing',
+  scarce: 'the machine has nothing to spare',
+};
+
 type Taken = Extract<AttemptStart, { readonly kind: 'taken' }>;
 
 const INTERRUPTED = {
@@ -367,9 +380,4 @@ function newAttempt(ref: string, spec: AttemptSpec): Attempt {
     launching: false,
     tidied: false,
   };
-}
-
-/** Whether the disk is full, or has become read-only. */
-function takesNothing(error: unknown): boolean {
-  return isFull(error) || systemCode(error) === 'EROFS';
 }

@@ -19,6 +19,8 @@ export interface LaunchOptions {
   readonly spawner: Pick<Spawner, 'start'>;
   readonly supervisor: string;
   readonly binDir: string;
+  /** The boot that the machine is in. */
+  readonly bootId: string;
   readonly environment: Environment;
   readonly interpreter: () => Promise<{ readonly python: string }>;
   readonly venvDir: (key: string) => string;
@@ -56,11 +58,14 @@ export function createLaunch(options: LaunchOptions): Launch {
   }
 
   return async (job, mayStill) => {
-    const directory = options.files.directory(refOf(job));
+    const ref = refOf(job);
+    const directory = options.files.directory(ref);
     const work = join(directory, 'work');
     const layers = job.run.kind === 'workspace' ? job.run.layers : [];
     const python = await pythonFor(job);
-    await options.workspaces.prepare(layers, work);
+    // After a power cut the supervisor's own word may be gone: by this one no program is ever started a second time.
+    const launch = options.files.markLaunch(ref, options.bootId);
+    await Promise.all([options.workspaces.prepare(layers, work), launch]);
     if (!mayStill()) return null;
     const words = [...job.command, ...job.args];
     if (python !== null && isPythonCommand(job)) words[0] = python.python;

@@ -10,6 +10,8 @@ export interface EndFacts {
   readonly how:
     | { readonly kind: 'exited'; readonly exitCode: number }
     | { readonly kind: 'supervisor-gone'; readonly rebooted: boolean }
+    /** The machine restarted before its supervisor's word was on disk. */
+    | { readonly kind: 'unseen' }
     | { readonly kind: 'not-started'; readonly reason: string };
 }
 
@@ -25,6 +27,8 @@ function causeOf(how: EndFacts['how']): Cause {
       return exitCause(how.exitCode);
     case 'not-started':
       return { code: 'platform', message: `The program could not be started: ${how.reason}` };
+    case 'unseen':
+      return UNSEEN;
     case 'supervisor-gone':
       return how.rebooted ? REBOOTED : KILLED;
   }
@@ -33,6 +37,12 @@ function causeOf(how: EndFacts['how']): Cause {
 const REBOOTED: Cause = {
   code: 'machine-restarted',
   message: 'Killed with the machine, which restarted while the job ran; resubmit it.',
+};
+
+const UNSEEN: Cause = {
+  code: 'machine-restarted',
+  message:
+    'The machine restarted while the job was being started; it may have run for a moment. Resubmit it.',
 };
 
 const KILLED: Cause = {

@@ -89,7 +89,7 @@ async function openKeeper(
   const keeper = new AttemptKeeper({
     files,
     table,
-    launch: createLaunch({ ...options, files, workspaces, spawner, supervisor, binDir }),
+    launch: createLaunch({ ...options, files, workspaces, spawner, supervisor, binDir, bootId }),
     clock: options.clock,
     log: options.log,
     slots: options.slots,

@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
+import { isHostTrouble } from '../../../ports/host-trouble.ts';
 
-/** What the kernel knows about processes. The dead that nobody has reaped yet do not count. */
+/** What the kernel knows about processes. The dead that nobody has reaped yet do not count. Rejects when the machine lets nobody look now. */
 export interface ProcessTable {
   bootId(): Promise<string>;
   /** The start of the process with this pid, or null when there is none. */
@@ -45,7 +46,9 @@ function readStat(pid: number): { readonly pgid: number; readonly start: string 
 function readProc(path: string): string | null {
   try {
     return readFileSync(path, 'utf8');
-  } catch {
+  } catch (error) {
+    // Who cannot look must not take a process for gone.
+    if (isHostTrouble(error)) throw error;
     return null; // gone meanwhile, or another user's
   }
 }
@@ -78,7 +81,8 @@ async function ps(args: readonly string[]): Promise<readonly string[]> {
       env: { PATH: '/bin:/usr/bin', LC_ALL: 'C', TZ: 'UTC0' },
     });
     return stdout.split('\n').filter((line) => line.trim() !== '');
-  } catch {
+  } catch (error) {
+    if (isHostTrouble(error)) throw error;
     return []; // ps ends with 1 when no process matches
   }
 }

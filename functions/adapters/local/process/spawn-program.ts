@@ -13,7 +13,13 @@ export interface SpawnRequest {
 /** What became of a request: first `started` or `failed`, then `exited`. */
 export type SpawnNews =
   | { readonly id: number; readonly kind: 'started' }
-  | { readonly id: number; readonly kind: 'failed'; readonly message: string }
+  | {
+      readonly id: number;
+      readonly kind: 'failed';
+      readonly message: string;
+      /** Of the system call that failed, when it was one. */
+      readonly code?: string | undefined;
+    }
   | { readonly id: number; readonly kind: 'exited'; readonly status: number | null };
 
 function serveSpawns(): void {
@@ -25,10 +31,17 @@ function serveSpawns(): void {
   // What it started lives on; nobody is left who would ask for more.
   process.once('disconnect', () => process.exit());
   process.on('message', ({ id, file, args, cwd, env }: SpawnRequest) => {
-    const child = spawn(file, args, { cwd, env, detached: true, stdio: 'ignore' });
-    child.once('spawn', () => tell({ id, kind: 'started' }));
-    child.once('error', ({ message }) => tell({ id, kind: 'failed', message }));
-    child.once('exit', (status) => tell({ id, kind: 'exited', status }));
+    const fail = ({ message, code }: NodeJS.ErrnoException): void =>
+      tell({ id, kind: 'failed', message, code });
+    try {
+      const child = spawn(file, args, { cwd, env, detached: true, stdio: 'ignore' });
+      child.once('spawn', () => tell({ id, kind: 'started' }));
+      child.once('error', fail);
+      child.once('exit', (status) => tell({ id, kind: 'exited', status }));
+    } catch (error) {
+      // Lack of memory is thrown, unlike lack of processes.
+      fail(error instanceof Error ? error : new Error(String(error)));
+    }
   });
 }
 

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { systemCode } from '../durable-file.ts';
 import { SPAWN_PROGRAM, type SpawnNews, type SpawnRequest } from './spawn-program.ts';
 
 /** A program that was started. */
@@ -9,7 +10,10 @@ export interface Started {
 
 /** Starts programs that outlive this process. */
 export interface Spawner {
-  /** Rejects when it could not be started, and when that cannot be told: then it may have been. */
+  /**
+   * Rejects when it could not be started (with the `code` of the system call that failed), and when that cannot be told: then it may
+   * have been.
+   */
   start(request: Omit<SpawnRequest, 'id'>): Promise<Started>;
   /** Starts nothing more; what was started goes on. */
   close(): void;
@@ -40,20 +44,21 @@ export function createSpawner(): Spawner {
       // Its end may be heard in the same breath, before the asker has this answer.
       exits.set(id, exit);
       asked?.resolve({ onExit: (callback) => void exit.promise.then(callback) });
-    } else if (kind === 'failed') asked?.reject(new Error(news.message));
+    } else if (kind === 'failed') asked?.reject(failureOf(news.message, news.code));
     else {
       exits.get(id)?.resolve(news.status);
       exits.delete(id);
     }
   }
 
-  function lose(gone: ChildProcess, why: string): void {
+  function lose(gone: ChildProcess, why: string, code?: string): void {
     if (helper !== gone) return;
     helper = undefined;
     exits.clear();
     const asked = [...pending.values()];
     pending.clear();
-    for (const { reject } of asked) reject(new Error(`the process that starts programs ${why}`));
+    const message = `the process that starts programs ${why}`;
+    for (const { reject } of asked) reject(failureOf(message, code));
   }
 
   function makeHelper(): ChildProcess {
@@ -64,7 +69,9 @@ export function createSpawner(): Spawner {
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });
     made.on('message', (news: SpawnNews) => hear(news));
-    made.once('error', (error) => lose(made, `could not be started: ${error.message}`));
+    made.once('error', (error) =>
+      lose(made, `could not be started: ${error.message}`, systemCode(error)),
+    );
     made.once('exit', (code, signal) => lose(made, `ended with ${signal ?? code}`));
     return made;
   }
@@ -72,12 +79,14 @@ export function createSpawner(): Spawner {
   return {
     start(request) {
       if (isClosed) return Promise.reject(new Error('nothing is started any more'));
-      helper ??= makeHelper();
-      const asked = helper;
       requests += 1;
       const id = requests;
       return new Promise((resolve, reject) => {
+        helper ??= makeHelper();
+        const asked = helper;
         pending.set(id, { resolve, reject });
+        // One that could not be started says so in a moment, and may have nothing to send with.
+        if (asked.pid === undefined) return;
         asked.send({ ...request, id }, (error) => {
           if (error !== null) lose(asked, `takes no requests: ${error.message}`);
         });
@@ -88,4 +97,8 @@ export function createSpawner(): Spawner {
       if (helper?.connected === true) helper.disconnect();
     },
   };
+}
+
+function failureOf(message: string, code: string | undefined): Error {
+  return Object.assign(new Error(message), code === undefined ? {} : { code });
 }

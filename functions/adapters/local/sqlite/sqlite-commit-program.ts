@@ -60,27 +60,24 @@ interface Found {
 }
 
 function serveCommits(): void {
-  const { DatabaseSync } = process.getBuiltinModule('node:sqlite');
   const { parentPort, workerData } = process.getBuiltinModule('node:worker_threads');
   const data: CommitThreadData = workerData;
-  const db = new DatabaseSync(data.path, { timeout: data.busyTimeoutMs });
-  db.exec(data.pragmas);
-  const writers = new Map<string, Writer>();
+  const place: Place = { data, thread: undefined };
   let rows = 0;
   parentPort?.on('message', (request: readonly WireCommit[] | 'close') => {
     const tell = (news: WireNews): void => parentPort.postMessage(news);
     if (request !== 'close') {
-      const answer = answerTo({ db, writers, data }, request);
+      const answer = answerTo(place, request);
       for (const { writes } of request) rows += writes.length;
       const copies = rows >= data.checkpointRows;
       tell({ answer, copies });
       if (!copies) return;
       rows = 0;
-      copyLog(db);
+      copyLog(place);
       tell('copied');
       return;
     }
-    db.close();
+    place.thread?.db.close();
     const closed = new Int32Array(data.closed);
     Atomics.store(closed, 0, 1);
     Atomics.notify(closed, 0);
@@ -89,12 +86,18 @@ function serveCommits(): void {
 }
 
 // Who waited for the commit has the answer already.
-function copyLog(db: DatabaseSync): void {
+function copyLog({ thread }: Place): void {
   try {
-    db.exec('PRAGMA wal_checkpoint(PASSIVE)');
+    thread?.db.exec('PRAGMA wal_checkpoint(PASSIVE)');
   } catch {
     // A full disk may hinder it: the log keeps everything.
   }
+}
+
+interface Place {
+  readonly data: CommitThreadData;
+  /** Opened with the first commit; where that fails, with the next. */
+  thread: CommitThread | undefined;
 }
 
 interface CommitThread {
@@ -103,20 +106,34 @@ interface CommitThread {
   readonly data: CommitThreadData;
 }
 
-function answerTo(thread: CommitThread, commits: readonly WireCommit[]): WireAnswer {
-  const { db } = thread;
+function answerTo(place: Place, commits: readonly WireCommit[]): WireAnswer {
   try {
+    place.thread ??= openThread(place.data);
+    const { db } = place.thread;
     db.exec('BEGIN IMMEDIATE');
-    const answer = commitGroup(thread, commits);
+    const answer = commitGroup(place.thread, commits);
     db.exec('COMMIT');
     return answer;
   } catch (error) {
+    const db = place.thread?.db;
     // A full disk or an I/O error may have ended the transaction already.
-    if (db.isTransaction) db.exec('ROLLBACK');
+    if (db?.isTransaction === true) db.exec('ROLLBACK');
     const message = error instanceof Error ? error.message : String(error);
     const errcode = error instanceof Error && 'errcode' in error ? Number(error.errcode) : null;
     return { kind: 'failed', message, errcode };
   }
+}
+
+function openThread(data: CommitThreadData): CommitThread {
+  const { DatabaseSync } = process.getBuiltinModule('node:sqlite');
+  const db = new DatabaseSync(data.path, { timeout: data.busyTimeoutMs });
+  try {
+    db.exec(data.pragmas);
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+  return { db, writers: new Map(), data };
 }
 
 // A commit that is refused has written nothing: the others of its transaction need not know.
@@ -197,6 +214,7 @@ const PARTS = [
   serveCommits,
   copyLog,
   answerTo,
+  openThread,
   commitGroup,
   commitOne,
   isMet,

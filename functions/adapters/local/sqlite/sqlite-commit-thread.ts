@@ -1,5 +1,7 @@
 import { Worker } from 'node:worker_threads';
+import { AppError } from '../../../../shared/errors/app-error.ts';
 import type { Collection } from '../../../ports/documents.ts';
+import { systemCode } from '../durable-file.ts';
 import type { WireAnswer, WireCommit, WireNews, WireOutcome } from './sqlite-commit-program.ts';
 import { COMMIT_PROGRAM, type CommitThreadData } from './sqlite-commit-program.ts';
 import { TABLES } from './sqlite-schema.ts';
@@ -31,7 +33,7 @@ export class CommitThread {
   readonly #shape: string;
   readonly #closed = new Int32Array(new SharedArrayBuffer(4));
   #thread: Worker | undefined;
-  #answer: ((answer: WireAnswer) => void) | undefined;
+  #asked: PromiseWithResolvers<WireAnswer> | undefined;
   #copying: PromiseWithResolvers<void> | undefined;
   #isClosed = false;
 
@@ -47,18 +49,18 @@ export class CommitThread {
   }
 
   /**
-   * Makes commits in one transaction and resolves once it is durable; one group at a time. Rejects with an error of SQLite or with
-   * {@link Reshaped} when nothing of any of them was written.
+   * Makes commits in one transaction and resolves once it is durable; one group at a time. Rejects with AppError UNAVAILABLE when
+   * the thread ended before it told: then all of them were made, or none. Any other error (of SQLite, of the system, {@link Reshaped})
+   * says that nothing of any of them was written.
    */
   async commit(commits: readonly WireCommit[]): Promise<readonly WireOutcome[]> {
     if (this.#isClosed) throw new Error('the database is closed');
     this.#thread ??= this.#start();
-    const answered = new Promise<WireAnswer>((resolve) => {
-      this.#answer = resolve;
-    });
+    const asked = Promise.withResolvers<WireAnswer>();
+    this.#asked = asked;
     this.#thread.ref();
     this.#thread.postMessage(commits);
-    const answer = await answered;
+    const answer = await asked.promise;
     if (answer.kind === 'done') return answer.outcomes;
     if (answer.kind === 'reshaped') throw new Reshaped();
     const { message, errcode } = answer;
@@ -89,16 +91,22 @@ export class CommitThread {
     thread.on('message', (news: WireNews) => {
       if (news !== 'copied') {
         if (news.copies) this.#copying = Promise.withResolvers();
-        this.#answer?.(news.answer);
+        this.#asked?.resolve(news.answer);
+        this.#asked = undefined;
       } else this.#endCopying();
       // Somebody may wait for the end of the copying: only an idle thread lets the process end.
       if (this.#copying === undefined) thread.unref();
     });
+    let cause: unknown;
     thread.on('error', (error) => {
-      this.#thread = undefined;
+      cause = error;
+    });
+    // Not every end is an error; every end is told here, after whatever the thread still said.
+    thread.on('exit', () => {
+      if (this.#thread === thread) this.#thread = undefined;
       this.#endCopying();
-      const message = `the thread that commits ended: ${error}`;
-      this.#answer?.({ kind: 'failed', message, errcode: null });
+      this.#asked?.reject(neverBegan(cause) ?? outcomeUnknown(cause));
+      this.#asked = undefined;
     });
     return thread;
   }
@@ -107,6 +115,21 @@ export class CommitThread {
     this.#copying?.resolve();
     this.#copying = undefined;
   }
+}
+
+// Where a thread cannot even be made, Node tells the system's code only in words.
+function neverBegan(cause: unknown): Error | undefined {
+  if (systemCode(cause) !== 'ERR_WORKER_INIT_FAILED' || !(cause instanceof Error)) return undefined;
+  const [code] = /\bE[A-Z]+$/.exec(cause.message) ?? [];
+  return Object.assign(new Error(cause.message, { cause }), code === undefined ? {} : { code });
+}
+
+function outcomeUnknown(cause: unknown): AppError {
+  return new AppError(
+    'UNAVAILABLE',
+    'The thread that writes the records ended before it said whether this was written.',
+    { hint: 'Send the same again: what was written is found.', cause },
+  );
 }
 
 /** About 16 MiB of log in a large sweep. */

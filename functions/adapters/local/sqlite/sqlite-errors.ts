@@ -1,11 +1,20 @@
 import { dirname } from 'node:path';
 import { AppError } from '../../../../shared/errors/app-error.ts';
-import { asDiskError, diskFull, hasNoRoom, notWritable, refusalOf } from '../disk-errors.ts';
+import { hostBusy, troubleOf } from '../../../ports/host-trouble.ts';
+import {
+  asDiskError,
+  diskFull,
+  failureOfTry,
+  hasNoRoom,
+  notWritable,
+  refusalOf,
+} from '../disk-errors.ts';
 
 // Primary result codes (https://sqlite.org/rescode.html); extended ones hold them in the low byte.
 const SQL_ERROR = 1;
 const BUSY = 5;
 const LOCKED = 6;
+const NO_MEMORY = 7;
 const READ_ONLY = 8;
 const IO_ERROR = 10;
 const FULL = 13;
@@ -43,12 +52,14 @@ export function lacksSideFiles(error: unknown): boolean {
   return [CANNOT_OPEN, READ_ONLY, FULL, IO_ERROR].includes(code);
 }
 
-/** AppErrors DISK_FULL and DATA_DIR_UNUSABLE for what the disk or the directory does wrong; anything else as it was thrown. */
+/** AppErrors DISK_FULL, DATA_DIR_UNUSABLE and HOST_BUSY for what the disk, the directory or the machine does wrong; anything else as it was thrown. */
 export function asStoreError(error: unknown, path: string): unknown {
   const code = resultCode(error);
   if (code === undefined) return asSystemError(error, path);
   if (isForLackOfRoom(code, path)) return diskFull(path, error);
   if (isForbidden(code, path)) return notWritable(path, error);
+  const scarcity = scarcityOf(code, path);
+  if (scarcity !== undefined) return hostBusy(new Error(String(error), { cause: scarcity }));
   const hint = UNUSABLE[code];
   return hint === undefined ? error : unusable(path, error, hint);
 }
@@ -56,6 +67,14 @@ export function asStoreError(error: unknown, path: string): unknown {
 // Where its log's index cannot grow, SQLite tells of an I/O error; where no file can be made, that it cannot open one.
 function isForLackOfRoom(code: number, path: string): boolean {
   return code === FULL || ((code === IO_ERROR || code === CANNOT_OPEN) && hasNoRoom(path));
+}
+
+// SQLite does not tell the system's code: what it could not open is tried again here.
+function scarcityOf(code: number, path: string): unknown {
+  if (code === NO_MEMORY) return Object.assign(new Error('out of memory'), { code: 'ENOMEM' });
+  if (code !== CANNOT_OPEN && code !== IO_ERROR) return undefined;
+  const failure = failureOfTry(dirname(path));
+  return troubleOf(failure) === 'scarce' ? failure : undefined;
 }
 
 // On a disk that has become read-only a commit of an open database fails as an I/O error.

@@ -1,16 +1,20 @@
 import { setImmediate } from 'node:timers';
+import { LIMITS } from '../../../../shared/api/limits.ts';
 import { isAppError } from '../../../../shared/errors/app-error.ts';
 import type { Clock } from '../../../ports/runtime.ts';
 import type { Patience } from '../../../ports/store.ts';
 import type { WireCommit, WireOutcome } from './sqlite-commit-program.ts';
 import { isBusy } from './sqlite-errors.ts';
-import { storeBusy, takeTurn } from './sqlite-turn.ts';
+import { storeBusy, takeTurn, tooMany } from './sqlite-turn.ts';
 
 /** Where groups of commits are made, one after the other. */
 export interface Committer {
   /** Resolves when a group would be begun at once. */
   ready(): Promise<void>;
-  /** Makes commits in one transaction: their outcomes; when it rejects, nothing of any of them stays. */
+  /**
+   * Makes commits in one transaction: their outcomes. When it rejects, nothing of any of them stays; but with AppError UNAVAILABLE
+   * nobody knows.
+   */
   commit(commits: readonly WireCommit[]): Promise<readonly WireOutcome[]>;
 }
 
@@ -53,18 +57,24 @@ export class StoreLine {
     this.#committer = committer;
   }
 
-  /** Runs a read at once where the event loop was looked after lately, otherwise in turn. */
+  /** Runs a read at once where the event loop was looked after lately, otherwise in turn. Throws AppError STORE_BUSY. */
   read<T>(attempt: () => T): Promise<T> {
     const isFree = this.#reads.length === 0 && performance.now() - this.#turnAt < HELD_MS;
     if (isFree) return takeTurn(this.#clock, attempt);
+    if (this.#reads.length >= LIMITS.waitingReads) {
+      return Promise.reject(tooMany(`${LIMITS.waitingReads} reads`));
+    }
     return new Promise((resolve) => {
       this.#reads.push(() => resolve(takeTurn(this.#clock, attempt)));
       this.#callTurn();
     });
   }
 
-  /** Resolves with what became of the commit; durable then. Throws AppError STORE_BUSY. */
+  /** Resolves with what became of the commit; durable then. Throws AppErrors STORE_BUSY, and UNAVAILABLE when nobody knows. */
   commit(commit: WireCommit, patience: Patience): Promise<WireOutcome> {
+    if (this.#commits.length >= LIMITS.waitingCommits) {
+      return Promise.reject(tooMany(`${LIMITS.waitingCommits} commits`));
+    }
     if (patience === 'now-or-never' && this.#isHeldUp)
       return Promise.reject(storeBusy('right now'));
     return new Promise((resolve, reject) => {
@@ -115,6 +125,8 @@ export class StoreLine {
       this.#inFlight = group.length;
       return await this.#committer.commit(group);
     } catch (error) {
+      // Made again, it would meet its own work, and take it for another's.
+      if (isAppError(error, 'UNAVAILABLE')) return this.#rejectGroup(error);
       if (!isBusy(error)) throw error;
       this.#isHeldUp = true;
       const patient = this.#commits.filter(({ patience }) => patience === 'wait');
@@ -127,6 +139,13 @@ export class StoreLine {
     } finally {
       this.#inFlight = 0;
     }
+  }
+
+  #rejectGroup(error: unknown): [] {
+    const group = this.#commits.splice(0, this.#inFlight);
+    this.#alone = Math.max(0, this.#alone - group.length);
+    for (const { reject } of group) reject(error);
+    return [];
   }
 
   #giveUp(waiting: Waiting): void {

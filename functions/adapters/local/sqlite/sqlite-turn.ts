@@ -26,6 +26,13 @@ export async function takeTurn<T>(clock: Clock, attempt: () => T | Promise<T>): 
   }
 }
 
+/** The refusal of what would have to stand behind so much. */
+export function tooMany(waiting: string): AppError {
+  return new AppError('STORE_BUSY', `${waiting} wait for the database already; nothing was done`, {
+    hint: 'Try again in a moment.',
+  });
+}
+
 /** The refusal of what could not get its turn. */
 export function storeBusy(howLong: string, cause?: unknown): AppError {
   return new AppError(

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -7,6 +9,7 @@ import { isRunning } from '../../../../cli/lib/serve-file.ts';
 import type { ServeOptions } from '../../../../functions/embedded.ts';
 import { AppError } from '../../../../shared/errors/app-error.ts';
 import { type CliOptions, createTestCli } from '../../../doubles/cli.ts';
+import { createLifeline } from '../../../doubles/lifeline.ts';
 
 const SERVE_MAIN = fileURLToPath(new URL('../../../doubles/serve-main.ts', import.meta.url));
 
@@ -19,7 +22,9 @@ describe('serve in the foreground', () => {
       { parts: hostThat(async (options) => void seen.push(options)) },
     );
     t.expect(status).toBe(0);
-    t.expect(stderr).toContain('at http://127.0.0.1:1');
+    t.expect(stderr).toBe(
+      `Serving at http://127.0.0.1:1. Ctrl-C ends it; jobs that run go on.\nIts data is in ${cli.home}/.caliban. Jobs run as processes, 2 at the same time, without limits.\n`,
+    );
     t.expect(seen).toMatchObject([
       {
         dataDir: join(cli.home, '.caliban'),
@@ -176,20 +181,38 @@ describe('serve in the background', { timeout: 30_000 }, () => {
     const { run, home } = await setUp(t);
     t.expect((await run(['serve', '--status'])).status).toBe(3);
 
-    const started = await run(['serve', '--detach', '--slots', '3', '--log_level', 'debug']);
+    const limits = ['--job_cpus=2', '--job_memory=512m'];
+    const flags = ['--slots', '3', ...limits, '--log_level', 'debug'];
+    const started = await run(['serve', '--detach', ...flags]);
+    const dataDir = join(home, '.caliban');
+    const how = `Its data is in ${dataDir}. Jobs run in Docker, 3 at the same time, each with at most 2 processors and 512 MiB of memory.\n`;
     t.expect(started).toMatchObject({ status: 0, stdout: '' });
-    t.expect(started.stderr).toMatch(
-      /^Started a service .*caliban serve --stop\nIts token is new: see \S+\/token\n$/,
-    );
+    t.expect(started.stderr).toMatch(/^Started a service .*caliban serve --stop\n/);
+    t.expect(started.stderr).toContain(`\n${how}Its token is new: see ${dataDir}/token\n`);
     const again = await run(['serve', '--detach']);
-    t.expect(again.stderr).toContain('runs already');
+    t.expect(again.stderr).toMatch(/^A service runs already at .*\n/);
+    t.expect(again.stderr).toContain(`\n${how}`);
 
     const shown = await run(['serve', '--status']);
-    t.expect(shown.status).toBe(0);
-    t.expect(shown.stdout).toContain('jobs     2 waiting, 1 running, 3 ended');
     const json = JSON.parse((await run(['serve', '--status', '--json'])).stdout);
-    t.expect(json).toMatchObject({ running: true, jobs: { waiting: 2 } });
+    t.expect(shown.status).toBe(0);
+    t.expect(shown.stdout.split('\n')).toEqual([
+      `address   ${json.address}`,
+      `process   ${json.pid}`,
+      `data      ${dataDir}`,
+      'platform  docker',
+      'slots     3',
+      'each job  at most 2 processors and 512 MiB of memory',
+      'jobs      2 waiting, 1 running, 3 ended',
+      '',
+    ]);
+    t.expect(json).toMatchObject({
+      ...{ running: true, dataDir, platform: 'docker', slots: 3, jobs: { waiting: 2 } },
+      limits: { cpus: 2, memoryBytes: 512 * 1024 ** 2 },
+    });
     t.expect(json).not.toHaveProperty('token');
+    const more = JSON.parse((await run(['serve', '--detach', '--json'])).stdout);
+    t.expect(more).toMatchObject({ dataDir, platform: 'docker', slots: 3 });
 
     const stopped = await run(['serve', '--stop']);
     t.expect(stopped).toMatchObject({ status: 0 });
@@ -296,6 +319,44 @@ describe('serve in the background', { timeout: 30_000 }, () => {
     t.expect(stderr).toContain('No luck today.');
   });
 
+  test('one that cannot start leaves no directory that was made for it', async (t) => {
+    const { run, home } = await setUp(t);
+    const env = { FAKE_SERVE: 'broken' };
+    const dataDir = join(home, 'labs', 'new', 'data');
+    const { stderr } = await run(['serve', '--detach', '--data_dir', dataDir], { env });
+    t.expect(stderr).toContain('What it wrote:\nerror: No luck today.');
+    t.expect(existsSync(join(home, 'labs'))).toBe(false);
+    await mkdir(join(dataDir, 'mine'), { recursive: true });
+    const again = await run(['serve', '--detach', '--data_dir', dataDir], { env });
+    t.expect(again.stderr).toContain(`At the end of ${dataDir}/serve.log:\nerror: No luck today.`);
+    t.expect(existsSync(join(dataDir, 'serve.log'))).toBe(true);
+  });
+
+  test('what an earlier start wrote is not told as the failure of this one', async (t) => {
+    const { run, home } = await setUp(t);
+    await mkdir(join(home, '.caliban'));
+    await run(['serve', '--detach'], { env: { FAKE_SERVE: 'broken' } });
+    const { status, stderr } = await run(['serve', '--detach'], { env: { FAKE_SERVE: 'mute' } });
+    t.expect(status).toBe(6);
+    t.expect(stderr).toBe(
+      'error: The service that was started ended with status 3.\nIt wrote nothing.\n',
+    );
+  });
+
+  test('one that starts late, or stands still, ends with its test', async (t) => {
+    const { run, lifeline } = await setUp(t);
+    await run(['serve', '--detach']);
+    const [pid = 0] = lifeline.pids;
+    process.kill(pid, 'SIGSTOP');
+    await lifeline.endAll();
+    await vi.waitUntil(() => !isRunning(pid), { timeout: 20_000 });
+    const late = spawn(process.execPath, [SERVE_MAIN, 'serve'], {
+      env: { ...process.env, FAKE_SERVE_LIFELINE: lifeline.path },
+    });
+    const [status] = await once(late, 'exit');
+    t.expect({ status, pids: lifeline.pids }).toEqual({ status: 0, pids: [pid] });
+  });
+
   test('is started by a command that needs it', async (t) => {
     const { run } = await setUp(t);
     const { stderr } = await run(['stop', '--xgroup', 'g']);
@@ -323,7 +384,8 @@ function hostThat(runs: (options: ServeOptions) => Promise<void>, newToken: stri
         await runs(options);
         const closed = Promise.resolve();
         const address = 'http://127.0.0.1:1';
-        const here = { platform: 'process', note: null } as const;
+        const { slots: given, limits } = options;
+        const here = { platform: 'process', slots: given ?? 1, limits, note: null } as const;
         return { address, instance: 'i', ...here, tokenFile: 't', newToken, closed };
       },
       offline: async () => null,
@@ -333,11 +395,17 @@ function hostThat(runs: (options: ServeOptions) => Promise<void>, newToken: stri
 
 async function setUp(t: TestContext) {
   const cli = createTestCli(t.onTestFinished);
-  const run = (argv: string[], options: CliOptions = {}) =>
-    cli.run(argv, { ...options, realTime: true, self: [process.execPath, SERVE_MAIN] });
-  // Hooks run last to first: before the folder is removed.
+  const lifeline = await createLifeline(join(cli.home, 'lifeline'));
+  // Hooks run last to first: before the folder is removed. A service that is still starting cannot be asked to end.
   t.onTestFinished(async () => {
-    await run(['serve', '--stop']);
+    await lifeline.endAll();
+    await vi.waitUntil(() => !lifeline.pids.some(isRunning), { timeout: 20_000 });
   });
-  return { run, home: cli.home };
+  const run = (argv: string[], { env, ...options }: CliOptions = {}) =>
+    cli.run(argv, {
+      ...options,
+      env: { FAKE_SERVE_LIFELINE: lifeline.path, ...env },
+      ...{ realTime: true, self: [process.execPath, SERVE_MAIN] },
+    });
+  return { run, home: cli.home, lifeline };
 }

@@ -49,7 +49,19 @@ describe('status', () => {
   test('a colleague’s group is asked for by owner and name', async (t) => {
     const { run, state } = await setUp(t);
     t.expect((await run(['--xgroup', 'totoro/sweep'])).status).toBe(0);
-    t.expect(state.requests[0]).toBe('GET /v1/groups/totoro%2Fsweep');
+    t.expect(state.requests).toContain('GET /v1/groups/totoro%2Fsweep');
+  });
+
+  test('counts are asked for after the jobs that stand below them', async (t) => {
+    const { run, state } = await setUp(t);
+    for (const flags of [[], ['--json']]) {
+      state.requests.length = 0;
+      await run(['--xgroup', 'sweep', ...flags]);
+      t.expect(state.requests).toEqual([
+        t.expect.stringMatching(/^GET \/v1\/groups\/sweep\/experiments/),
+        'GET /v1/groups/sweep',
+      ]);
+    }
   });
 
   test('an unknown group is status 3 with the nearest name, also in JSON', async (t) => {

@@ -134,13 +134,23 @@ test('endpoint show says what is wrong with the one in use', async (t) => {
   t.expect(stderr).toContain('cannot be reached');
 });
 
+test('of a service that cannot be reached each of the two commands to try has a line', async (t) => {
+  const { cli } = await setUp(t);
+  const { stderr } = await cli.run(['status', '--endpoint', 'http://127.0.0.1:9']);
+  t.expect(stderr).toContain(
+    '\nDoes it run? On its machine: caliban serve --status\nWho chose this address: caliban endpoint show\n',
+  );
+});
+
 test('a damaged saved endpoint is named with its cure', async (t) => {
   const { cli } = await setUp(t);
   await mkdir(join(cli.home, '.config', 'caliban'), { recursive: true });
   await writeFile(join(cli.home, '.config', 'caliban', 'endpoint.json'), '{');
   const { status, stderr } = await cli.run(['status']);
   t.expect(status).toBe(2);
-  t.expect(stderr).toContain('caliban endpoint unset');
+  t.expect(stderr).toContain(
+    'Write it anew: caliban endpoint set URL\nOr remove it: caliban endpoint unset\n',
+  );
 });
 
 type Cli = ReturnType<typeof createTestCli>;

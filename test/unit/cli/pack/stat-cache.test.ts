@@ -1,4 +1,5 @@
 import fs, {
+  type BigIntStats,
   chmodSync,
   lstatSync,
   readdirSync,
@@ -14,7 +15,7 @@ import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, test, vi } from 'vitest';
-import type { LayerTree } from '../../../../cli/pack/layer-tree.ts';
+import type { FileStamp, LayerTree } from '../../../../cli/pack/layer-tree.ts';
 
 /** Every path opened since it was last emptied; the modules under test are loaded after this counting begins. */
 const opened: string[] = [];
@@ -40,7 +41,7 @@ afterAll(() => {
 });
 // Another test file of this process may have loaded them.
 vi.resetModules();
-const { aFolder, aProject, aTree } = await import('./a-project.ts');
+const { aFolder, aProject, aTree, tool } = await import('./a-project.ts');
 const { hashLayer } = await import('../../../../cli/pack/layer.ts');
 const { createPacker } = await import('../../../../cli/pack/packer.ts');
 const { openStatCache } = await import('../../../../cli/pack/stat-cache.ts');
@@ -201,6 +202,80 @@ test('whatever is edited, and however soon, no layer is stale', { timeout: 60_00
   );
   expect(reused).toBeGreaterThan(0);
 });
+
+describe('a file that was changed', () => {
+  const MAIN = 'pkg/main.py';
+
+  /** The file as it was recorded, its new content in place, and what the cache says of the tree then. */
+  async function afterChange(change: (path: string, before: BigIntStats) => void) {
+    const contextDir = aProject({ [MAIN]: 'x' });
+    const path = join(contextDir, MAIN);
+    const cache = await openStatCache({ dir: aFolder(), contextDir, walkedAtMs: later() });
+    const recorded = await aTree(contextDir, 'pkg');
+    cache.record(recorded, KEY);
+    if (cache.find(recorded) === undefined) throw new Error('nothing was recorded');
+    const before = lstatSync(path, { bigint: true });
+    nextTick(aFolder());
+    change(path, before);
+    const after = lstatSync(path, { bigint: true });
+    return { before, after, found: cache.find(await aTree(contextDir, 'pkg')) };
+  }
+
+  // As tar, rsync and git-restore-mtime do; only `touch` sets whole nanoseconds, which Node cannot.
+  const setMtime = (path: string, like: string) => tool('touch', ['-m', '-r', like, path]);
+
+  test('under its old size and time is read again: its ctime tells', async ({ expect }) => {
+    const { before, after, found } = await afterChange((path) => {
+      const like = join(aFolder(), 'like');
+      writeFileSync(like, '');
+      setMtime(like, path);
+      writeFileSync(path, 'y');
+      setMtime(path, like);
+    });
+    expect(after).toMatchObject({ size: before.size, mtimeNs: before.mtimeNs, ino: before.ino });
+    expect(after.ctimeNs).not.toBe(before.ctimeNs);
+    expect(found).toBeUndefined();
+  });
+
+  test('in nothing but its ctime is read again: nobody knows what else it hides', async ({
+    expect,
+  }) => {
+    const { before, after, found } = await afterChange((path) => {
+      chmodSync(path, 0o600);
+      chmodSync(path, 0o644);
+    });
+    expect(after).toMatchObject({ size: before.size, mtimeNs: before.mtimeNs, ino: before.ino });
+    expect(after.ctimeNs).not.toBe(before.ctimeNs);
+    expect(found).toBeUndefined();
+  });
+
+  test('by a rename over it, with equal size and times, is read again: its inode tells', async ({
+    expect,
+  }) => {
+    const contextDir = aProject({ [MAIN]: 'x' });
+    const cache = await openStatCache({ dir: aFolder(), contextDir, walkedAtMs: later() });
+    const tree = await aTree(contextDir, 'pkg');
+    // A rename sets the ctime; file systems that do not, and clocks that stand still, leave the inode alone to tell.
+    const recorded = withStamps(tree, { mtimeNs: 1n, ctimeNs: 1n });
+    cache.record(recorded, KEY);
+    expect(cache.find(recorded)).toEqual(KEY);
+    const path = join(contextDir, MAIN);
+    writeFileSync(`${path}.new`, 'y');
+    renameSync(`${path}.new`, path);
+    const replaced = withStamps(await aTree(contextDir, 'pkg'), { mtimeNs: 1n, ctimeNs: 1n });
+    expect(cache.find(replaced)).toBeUndefined();
+  });
+});
+
+/** The tree with its files' times set. */
+function withStamps(tree: LayerTree, times: Omit<FileStamp, 'ino'>): LayerTree {
+  const entries = tree.entries.map((entry) =>
+    entry.kind !== 'file' || entry.stamp === undefined
+      ? entry
+      : { ...entry, stamp: { ...entry.stamp, ...times } },
+  );
+  return { ...tree, entries };
+}
 
 describe('the cache file', () => {
   async function aRecordedTree() {

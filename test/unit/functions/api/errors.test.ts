@@ -4,6 +4,7 @@ import { errorBody } from '../../../../shared/api/error.ts';
 import { LIMITS } from '../../../../shared/api/limits.ts';
 import { createApiBench, sweepSpec } from '../../../doubles/api-bench.ts';
 import { errorOf } from '../../../doubles/error-of.ts';
+import { operationsOf } from '../../../doubles/openapi-operations.ts';
 
 const issues = z.object({ issues: z.array(z.object({ path: z.string(), problem: z.string() })) });
 
@@ -78,6 +79,26 @@ test('a number in a query is decimal digits and nothing else', async ({ expect }
     for (const name of ['maxJobs', 'limit']) {
       const error = await errorOf(send(`/v1/groups/sweep/experiments?${name}=${text}`));
       expect(error, `${name}=${text}`).toMatchObject({ status: 400, code: 'REQUEST_INVALID' });
+    }
+  }
+});
+
+test('a limit of any list that is no number of items is told with its range and a way on', async ({
+  expect,
+}) => {
+  const { app, send } = createApiBench();
+  const lists = (await operationsOf(app)).filter(({ parameters }) => parameters.includes('limit'));
+  expect(lists).toHaveLength(5);
+  for (const { path } of lists) {
+    for (const text of ['1e99', 'abc', '0', '-1', '1.5', '501']) {
+      const url = `${path.replace(/\{\w+\}/, 'sweep')}?state=QUEUED&limit=${text}`;
+      const error = await errorOf(send(url.replace(/(groups|experiments)\?state=QUEUED&/, '$1?')));
+      expect(error, url).toMatchObject({
+        status: 400,
+        code: 'REQUEST_INVALID',
+        message: `The query is not valid. limit: must be a whole number from 1 to 500, got "${text}".`,
+        hint: 'Leave limit out for 100 items, or take at most 500 and go on with cursor=, the `next` of the answer.',
+      });
     }
   }
 });
@@ -159,6 +180,22 @@ test('a defect is logged with its stack and shown to nobody', async ({ expect })
   const [line] = bench.logged.filter(({ level }) => level === 'error');
   expect(line?.fields['requestId']).toBe('seen-in-the-log');
   expect(line?.fields['error']).toContain('TypeError: secret detail');
+});
+
+test('a machine at its limits is no defect: HOST_BUSY, when to ask again, and a line for its operator', async ({
+  expect,
+}) => {
+  const bench = createApiBench();
+  bench.builder.onPlan = async () => {
+    throw Object.assign(new Error('EMFILE: open /secret/path'), { code: 'EMFILE' });
+  };
+  const error = await errorOf(bench.send('/v1/plans', { json: sweepSpec() }));
+  expect(error).toMatchObject({ status: 503, code: 'HOST_BUSY' });
+  expect(error.headers.get('Retry-After')).toBe('2');
+  expect(JSON.stringify(error)).not.toContain('secret');
+  const told = bench.logged.find(({ message }) => message === 'refused for now');
+  expect(told).toMatchObject({ level: 'warn', fields: { path: '/v1/plans' } });
+  expect(bench.logged.filter(({ level }) => level === 'error')).toEqual([]);
 });
 
 test('a sound request id of the caller is kept, any other replaced', async ({ expect }) => {

@@ -71,9 +71,9 @@ describe('the log of requests', () => {
     expect(JSON.stringify(bench.logged)).not.toContain(secret);
   });
 
-  test('cuts a path of any length', async ({ expect }) => {
+  test('leaves a path whole: who knows the secrets cuts it, after them', async ({ expect }) => {
     const { send, logged } = createApiBench();
     await send(`/${'x'.repeat(5_000)}`);
-    expect(logged[0]?.fields['path']).toHaveLength(300);
+    expect(logged[0]?.fields['path']).toHaveLength(5_001);
   });
 });

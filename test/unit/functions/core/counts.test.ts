@@ -1,6 +1,6 @@
 import { describe, test } from 'vitest';
 import { accept } from '../../../../functions/core/accept.ts';
-import { countsOf } from '../../../../functions/core/counts.ts';
+import { countsAsNewAsJobs, countsOf } from '../../../../functions/core/counts.ts';
 import { groupIdOf } from '../../../../functions/core/ids.ts';
 import { readSubmission } from '../../../../functions/core/read-submissions.ts';
 import type { Store } from '../../../../functions/ports/store.ts';
@@ -37,6 +37,26 @@ describe('counts by state', () => {
     expect((await countsOf(deps, scope)).byState.QUEUED).toBe(0);
     await deps.clock.advance(1);
     expect((await countsOf(deps, scope)).byState.QUEUED).toBe(1);
+  });
+
+  test('of one group are as new as its jobs, also right after a change', async ({ expect }) => {
+    const deps = await withJobs('RUNNING', 'QUEUED');
+    await countsAsNewAsJobs(deps, groupId);
+    for (const state of ['SUCCEEDED', 'STOPPED'] as const) {
+      await saved(deps, 'jobs', aJob({ groupId, state }));
+      await deps.clock.advance(1);
+      const { byState } = await countsAsNewAsJobs(deps, groupId);
+      expect([byState.RUNNING, byState[state]]).toEqual([0, 1]);
+    }
+  });
+
+  test('of one group are kept while nothing changes', async ({ expect }) => {
+    const deps = await withJobs('RUNNING');
+    await deps.clock.advance(deps.timing.skewMs + 100);
+    await countsAsNewAsJobs(deps, groupId);
+    await deps.clock.advance(deps.timing.countsMs - 1);
+    await countsAsNewAsJobs(deps, groupId);
+    expect(deps.commits.filter(writesTo('counts'))).toHaveLength(1);
   });
 
   test('are settled once nothing lives and all is expanded, and never computed again', async ({

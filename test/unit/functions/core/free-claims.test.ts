@@ -1,5 +1,6 @@
 import { describe, test } from 'vitest';
-import { claimJobs, recoverClaims } from '../../../../functions/core/claim.ts';
+import { claimJobs } from '../../../../functions/core/claim.ts';
+import { recoverClaims } from '../../../../functions/core/claim-recovery.ts';
 import { freeClaims } from '../../../../functions/core/free-claims.ts';
 import {
   aJob,

@@ -1,5 +1,6 @@
 import { describe, test } from 'vitest';
-import { claimJobs, recoverClaims, submitClaimed } from '../../../../functions/core/claim.ts';
+import { claimJobs, submitClaimed } from '../../../../functions/core/claim.ts';
+import { recoverClaims } from '../../../../functions/core/claim-recovery.ts';
 import { drainLane } from '../../../../functions/core/drain.ts';
 import {
   endSubmission,

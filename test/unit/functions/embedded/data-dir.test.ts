@@ -113,15 +113,18 @@ describe('token of a data directory', () => {
   });
 });
 
+const limits = { cpus: null, memoryBytes: null };
+const TOLD = { platform: 'process', slots: 2, limits, note: null } as const;
+
 describe('serve file', () => {
   test('says who serves and where, and leaves no draft behind', async ({ expect }) => {
     const dir = await makeDataDir(await aTemporaryDirectory());
-    await writeServeFile(dir, { instance: 'one', address: 'http://127.0.0.1:1', note: null });
-    await writeServeFile(dir, { instance: 'two', address: 'http://127.0.0.1:2', note: null });
+    await writeServeFile(dir, { instance: 'one', address: 'http://127.0.0.1:1', ...TOLD });
+    await writeServeFile(dir, { instance: 'two', address: 'http://127.0.0.1:2', ...TOLD });
     expect(JSON.parse(await readFile(dir.serveFile, 'utf8'))).toEqual({
       schemaVersion: 1,
       instance: 'two',
-      note: null,
+      ...TOLD,
       address: 'http://127.0.0.1:2',
       tokenFile: dir.tokenFile,
       pid: process.pid,
@@ -132,7 +135,7 @@ describe('serve file', () => {
 
   test('is taken back, also when it is gone', async ({ expect }) => {
     const dir = await makeDataDir(await aTemporaryDirectory());
-    await writeServeFile(dir, { instance: 'one', address: 'http://127.0.0.1:1', note: null });
+    await writeServeFile(dir, { instance: 'one', address: 'http://127.0.0.1:1', ...TOLD });
     await removeServeFile(dir);
     await removeServeFile(dir);
     expect(await readdir(dir.path)).toEqual([]);

@@ -89,6 +89,7 @@ async function aDoor({ onTestFinished }: TestContext) {
     watch: NOTHING_WATCHED,
     ...{ host: '127.0.0.1', port: 0, ending: new AbortController().signal },
     note: null,
+    jobs: { platform: 'process', slots: 1, limits: { cpus: null, memoryBytes: null } },
     touch: () => {
       touches += 1;
     },

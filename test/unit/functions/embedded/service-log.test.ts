@@ -54,6 +54,23 @@ describe('a line of the log', () => {
     for (const part of ['to\\"ken', 'to%22ken', '0123456789']) t.expect(text).not.toContain(part);
   });
 
+  test('has no part of a token either, wherever a text is cut', async (t) => {
+    const { log, path, closed } = await aLog(t, { secrets: [TOKEN] });
+    const long = (before: number) => `${'a'.repeat(before)}${TOKEN}${'b'.repeat(5_000)}`;
+    for (let cut = 1; cut < TOKEN.length; cut++) {
+      const error = new Error(long(1_000 - cut), { cause: long(1_000 - cut) });
+      error.stack = long(4_000 - cut);
+      log.info({ path: long(300 - cut), principal: long(1_000 - cut) }, 'request');
+      log.error({ error }, 'defect');
+      log.error({ error: long(4_000 - cut) }, 'defect');
+    }
+    const lines = await closed();
+    t.expect(lines).toHaveLength(3 * (TOKEN.length - 1));
+    t.expect(lines[0]?.['path']).toHaveLength(300);
+    const text = await readFile(path, 'utf8');
+    t.expect(text.match(/aaat.{0,20}/g)).toBeNull();
+  });
+
   test('says when it was written, in UTC', async (t) => {
     vi.useFakeTimers({ toFake: ['Date'] });
     t.onTestFinished(() => {

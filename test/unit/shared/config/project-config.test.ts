@@ -40,20 +40,92 @@ describe('a project file follows the recorded behaviour', () => {
 describe('what is wrong with a project file is told with its place and the fix', () => {
   test.for([
     ['{\n  "apt_package": ["git"]\n}', 'line 2, column 3: apt_package is no key', 'apt_packages?'],
-    ['{"apt_packages": ["git", 7]}', 'line 1, column 26: apt_packages.1 must be text.', 'keys'],
-    ['{"apt_packages": "git"}', 'apt_packages must be a list of package names, or an obj', 'keys'],
-    ['{"apt_packages": {"tpu": []}}', 'column 19: apt_packages.tpu is no key', 'keys'],
-    ['{"base_image": null}', 'base_image must be the name of an image', 'keys'],
-    ['{"base_image": ""}', 'must not be empty', 'keys'],
-    ['{"python_version": 3.12}', 'python_version must be text', 'keys'],
-    ['{"python_version": "latest"}', 'must be a version as in "3.12"', 'keys'],
+    [
+      '{"apt_packages": ["git", 7]}',
+      'column 26: apt_packages.1 must be text, not 7.',
+      'in quotes: [',
+    ],
+    [
+      '{"apt_packages": 5}',
+      '"cpu" and "gpu", not 5.',
+      'example: "apt_packages": ["git", "ffmpeg"]',
+    ],
+    [
+      '{"apt_packages": "git"}',
+      'apt_packages must be a list of package names, or an object',
+      '["git"]',
+    ],
+    [
+      '{"apt_packages": "git, gcc"}',
+      '"gpu", not "git, gcc".',
+      'Write: "apt_packages": ["git", "gcc"]',
+    ],
+    [
+      '{"apt_packages": {"cpu": "git"}}',
+      'apt_packages.cpu must be a list',
+      'Write: "cpu": ["git"]',
+    ],
+    ['{"apt_packages": {"tpu": []}}', 'column 19: apt_packages.tpu is no key', 'keys cpu and gpu'],
+    [
+      '{"base_image": null}',
+      'base_image must be the name of an image',
+      'For example: "base_image": "',
+    ],
+    ['{"base_image": ["x"]}', 'column 2: base_image must be the name', 'Write: "base_image": "x"'],
+    ['{"base_image": {"cpu": 5}}', 'base_image.cpu must be text, not 5.', 'Write: "cpu": "5"'],
+    [
+      '{"base_image": ""}',
+      'base_image must not be empty, not "".',
+      'example: "base_image": "python:',
+    ],
+    [
+      '{\n  "python_version": 3.11}',
+      '.calibanconfig.json, line 2, column 3: python_version must be text, not 3.11.',
+      'Write: "python_version": "3.11"',
+    ],
+    ['{"python_version": 3.10}', 'not 3.10.', 'Write: "python_version": "3.10"'],
+    ['{"python_version": ["3.9"]}', 'must be text, not ["3.9"].', 'Write: "python_version": "3.9"'],
+    ['{"python_version": ">=3.9"}', 'must be a version', 'Write: "python_version": "3.9"'],
+    ['{"python_version": 3}', 'must be text, not 3.', 'For example: "python_version": "3.12"'],
+    [
+      '{"python_version": "latest"}',
+      'as in "3.12", not "latest".',
+      'example: "python_version": "3',
+    ],
+    [
+      '{"build_time_credentials": "True"}',
+      'or false, not "True".',
+      '"build_time_credentials": true',
+    ],
+    [
+      '{"default_mode": "tpu"}',
+      'must be "cpu" or "gpu", not "tpu".',
+      'example: "default_mode": "cpu"',
+    ],
     ['[]', 'column 1: the whole must be an object', 'keys'],
-    ['{"mlflow_config": {"project": "p"}}', 'mlflow_config.region must be text', 'keys'],
+    [
+      '{"mlflow_config": {"project": "p"}}',
+      'mlflow_config.region must be text, and is missing',
+      '"region"',
+    ],
   ] as const)('%s', ([text, message, hint], { expect }) => {
     const error = thrown(() => parseProjectConfig(text, 'cpu'));
     expect(error.code).toBe('CONFIG_INVALID');
     expect(error.message).toContain(message);
     expect(error.hint).toContain(hint);
+  });
+
+  test('a password is not repeated', ({ expect }) => {
+    const error = thrown(() => parseProjectConfig('{"mlflow_config": {"password": 9753}}', 'cpu'));
+    expect(error.message).toContain('mlflow_config.password must be text');
+    expect(`${error.message}${error.hint}`).not.toContain('9753');
+  });
+
+  test('several problems have a fix each', ({ expect }) => {
+    const error = thrown(() =>
+      parseProjectConfig('{"base_image": ["x"], "python_version": 3.12}', 'gpu'),
+    );
+    expect(error.hint).toBe('Write: "base_image": "x"\nWrite: "python_version": "3.12"');
   });
 
   test('a syntax error names the file, line and column', ({ expect }) => {

@@ -9,6 +9,7 @@ describe('didYouMean', () => {
     expect(didYouMean('experiment_confg', OPTIONS)).toBe('experiment_config');
     expect(didYouMean('xgruop', OPTIONS)).toBe('xgroup');
     expect(didYouMean('dryrun', OPTIONS)).toBe('dry_run');
+    expect(didYouMean('xgrp', OPTIONS)).toBe('xgroup');
   });
 
   test('does not mind case', ({ expect }) => {

@@ -10,9 +10,9 @@ import { AttemptScheduler } from '../../attempts/attempt-scheduler.ts';
 import { syncDirectory, syncFile } from '../../durable-file.ts';
 import { EngineSilent } from '../engine/engine-call.ts';
 import { createEngineOutage } from '../engine/engine-outage.ts';
-import { refOfLabels, serviceLabel } from './container-names.ts';
+import { containerName, refOfLabels, serviceLabel } from './container-names.ts';
 import { createContainerOutput } from './container-output.ts';
-import { readRecord } from './container-record.ts';
+import { type ContainerRecord, readRecord, recordOf, writeRecord } from './container-record.ts';
 import { advance, neverRan, type Progress, type RunDeps, UNSTARTED } from './container-run.ts';
 import { createStrays } from './container-strays.ts';
 import type { ContainerLimits } from './container-verdict.ts';
@@ -70,6 +70,7 @@ export class ContainerKeeper implements Keeper<DockerAttempt> {
       ...deps,
       closing,
       output: createContainerOutput({ ...deps, closing, onOutputEnd }),
+      saveRecord: (ref, record) => writeRecord(deps.files.directory(ref), record),
     };
     this.#strays = createStrays(deps);
     this.#outage = createEngineOutage(deps.log, () => closing.aborted);
@@ -140,11 +141,21 @@ export class ContainerKeeper implements Keeper<DockerAttempt> {
     const end = await files.readEnd(attempt.ref);
     if (end !== null) return this.#scheduler.end(attempt, end);
     attempt.stopRequested = await files.isStopRequested(attempt.ref);
-    attempt.record = await readRecord(files.directory(attempt.ref));
+    attempt.record = await this.#readRecord(attempt);
     // What was accepted a moment ago has no container yet; of what an earlier service left, the engine has to be asked.
     attempt.mayExist = !this.#scheduler.isOpen;
     if (attempt.record === null) this.#scheduler.wait(attempt);
     else this.#scheduler.enter(attempt, 'starting');
+  }
+
+  // Of a damaged one only what the engine tells is certain.
+  async #readRecord({ ref, spec }: DockerAttempt): Promise<ContainerRecord | null> {
+    try {
+      return await readRecord(this.#deps.files.directory(ref));
+    } catch (error) {
+      this.#deps.log.error({ err: error, ref }, 'what was noted of a container cannot be read');
+      return recordOf(containerName(this.#deps.service, spec.job));
+    }
   }
 
   #lookAtAll(): Promise<void> {
@@ -242,9 +253,15 @@ export class ContainerKeeper implements Keeper<DockerAttempt> {
     enough.abort();
   }
 
+  // It may be another one when it comes back: one that knows less.
+  #silent(error: EngineSilent): void {
+    for (const attempt of this.attempts.values()) attempt.isRemembered = null;
+    this.#outage.begin(error);
+  }
+
   #warn(ref: string, error: unknown): void {
     if (this.#deps.closing.signal.aborted) return;
-    if (error instanceof EngineSilent) this.#outage.begin(error);
+    if (error instanceof EngineSilent) this.#silent(error);
     else this.#deps.log.warn({ err: error, ref }, 'work on a container failed; it is tried again');
   }
 }

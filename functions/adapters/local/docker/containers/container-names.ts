@@ -31,14 +31,22 @@ export async function serviceIdOf(dir: string): Promise<string> {
 }
 
 /**
- * The name of an attempt's container: `caliban-<service>-<job>-<attempt>`. Another attempt has another name. Docker takes names of
- * `[a-zA-Z0-9][a-zA-Z0-9_.-]+`; ids of jobs are made of these.
+ * The name of an attempt's container: `caliban-<service>-<job>-<attempt>`, with `.<make>` for those that replace the first. Containers
+ * are started by name: so a start that comes late never meets another container than its own. Docker takes names of
+ * `[a-zA-Z0-9][a-zA-Z0-9_.-]+`; ids of jobs are made of these, without the dot.
  */
 export function containerName(
   service: string,
   job: Pick<PlatformJob, 'jobId' | 'attempt'>,
+  make = 1,
 ): string {
-  return `caliban-${service}-${job.jobId}-${job.attempt}`;
+  const first = `caliban-${service}-${job.jobId}-${job.attempt}`;
+  return make === 1 ? first : `${first}.${make}`;
+}
+
+/** The name of a container that is not to be started any more. */
+export function voidName(name: string): string {
+  return `${name}.void`;
 }
 
 /** All labels of an attempt's container. The job's own get a prefix, so that none can stand for one of ours. */

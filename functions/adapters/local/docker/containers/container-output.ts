@@ -40,6 +40,8 @@ export interface ContainerOutput {
   complete(attempt: DockerAttempt, exited: ContainerFacts): Promise<boolean>;
   /** Ends the log of a container that somebody has removed, and with it the engine's copy. */
   giveUp(attempt: DockerAttempt): Promise<void>;
+  /** The end of what it printed so far; '' when that is nothing. */
+  last(attempt: DockerAttempt): Promise<string>;
   /** Ends copying; what was read is written. */
   stop(attempt: DockerAttempt): Promise<void>;
 }
@@ -54,6 +56,10 @@ const BEING_REMOVED = 409;
 const DISK_CODES: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EIO']);
 /** After so many other failures a log stays incomplete, so that its job can end. */
 const MAX_FAILURES = 5;
+/** A removal that gets stuck leaves a container of which nothing can be had; each look is a second. */
+const MAX_REMOVAL_LOOKS = 60;
+/** How long the engine's copy of a container that has exited may take (ms). */
+const COPY_MS = 600_000;
 
 /**
  * While the service lives, output is copied as it is printed, byte for byte. What it missed is read from the engine's own copy: whole
@@ -90,10 +96,11 @@ export function createContainerOutput(deps: OutputDeps): ContainerOutput {
 
   async function canGoWithout(attempt: DockerAttempt, error: unknown): Promise<boolean> {
     const status = error instanceof EngineRefusal ? error.status : null;
-    if (closing.aborted || status === BEING_REMOVED) return false;
+    if (closing.aborted) return false;
     if (isOfDisk(error)) throw error;
     attempt.captureFailures += 1;
-    if (status !== 404 && attempt.captureFailures < MAX_FAILURES) throw error;
+    if (status === BEING_REMOVED && attempt.captureFailures < MAX_REMOVAL_LOOKS) return false;
+    if (!isFinal(status) && attempt.captureFailures < MAX_FAILURES) throw error;
     await concludeLog(logOf(attempt), `the end of the output is missing: ${reasonOf(error)}`);
     deps.log.warn({ err: error, ref: attempt.ref }, 'the end of a log is missing');
     return true;
@@ -106,6 +113,7 @@ export function createContainerOutput(deps: OutputDeps): ContainerOutput {
 
   return {
     stop,
+    last: (attempt) => lastOutput(files.directory(attempt.ref)),
     attach: async (attempt, id) => {
       await stop(attempt);
       const stream = await containers.attach(id);
@@ -126,7 +134,7 @@ export function createContainerOutput(deps: OutputDeps): ContainerOutput {
       const { directory, maxBytes } = logOf(attempt);
       if (isWhole || (await cutLog(join(directory, 'log'), maxBytes))) return !closing.aborted;
       try {
-        await copyKept(logOf(attempt), () => containers.replay(id));
+        await copyKept(logOf(attempt), clock, () => containers.replay(id));
       } catch (error) {
         return canGoWithout(attempt, error);
       }
@@ -139,14 +147,37 @@ export function createContainerOutput(deps: OutputDeps): ContainerOutput {
   };
 }
 
-async function copyKept(log: CapturedLog, replay: () => Promise<Readable>): Promise<void> {
-  const copy = async () => captureKept({ ...log, hasExited: true }, await replay()).done;
+async function copyKept(
+  log: CapturedLog,
+  clock: Clock,
+  replay: () => Promise<Readable>,
+): Promise<void> {
+  const copy = async () => inTime(clock, captureKept({ ...log, hasExited: true }, await replay()));
   try {
     await copy();
   } catch (error) {
     if (!(error instanceof OutputDropped)) throw error;
     await copy();
   }
+}
+
+async function inTime(clock: Clock, capture: Capture): Promise<void> {
+  const ended = new AbortController();
+  const late = clock.sleep(COPY_MS, ended.signal).then(
+    () => true,
+    () => false,
+  );
+  try {
+    if (!(await Promise.race([capture.done.then(() => false), late]))) return;
+    capture.stop();
+    throw new Error(`the engine did not give it within ${COPY_MS / 60_000} minutes`);
+  } finally {
+    ended.abort();
+  }
+}
+
+function isFinal(status: number | null): boolean {
+  return status === 404 || status === BEING_REMOVED;
 }
 
 // A connection that breaks is the engine's end, or the container's: the next look tells. What breaks again and again is told once.
@@ -178,8 +209,7 @@ async function settled(capture: Capture | null): Promise<void> {
   await capture?.done.catch(() => undefined);
 }
 
-/** The end of what an attempt printed so far. */
-export async function lastOutput(directory: string): Promise<string> {
+async function lastOutput(directory: string): Promise<string> {
   const file = await orAbsent(open(join(directory, 'log'), 'r'));
   if (file === null) return '';
   try {

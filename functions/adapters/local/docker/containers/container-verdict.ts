@@ -34,6 +34,21 @@ export function imageGone(image: string): string {
   return `the image ${image} is not on this machine any more; resubmit the job to have it made again`;
 }
 
+/**
+ * Whether a refusal to create or start a container is for what the job asks for. Else it is the machine's: a full disk, a network that
+ * is gone; then the next job would fare no better, and the same one well once that is mended.
+ */
+export function isOfJob(status: number, reason: string): boolean {
+  return status < 500 || /OCI runtime|exec: |unable to find (?:user|group)|passwd/.test(reason);
+}
+
+/** The engine has forgotten that it ran, or whether. */
+export const FORGOTTEN: Cause = {
+  code: 'lost',
+  message:
+    'Docker ended suddenly while it ran or was being started, and does not know its exit status; resubmit it.',
+};
+
 /** Nobody knows how it ended. */
 export const LOST: Cause = {
   code: 'lost',

@@ -7,7 +7,9 @@ import { askEngine, unless } from '../engine/engine-call.ts';
 /** What the engine tells of one container. Times in UTC ms by the engine's clock; null: never. */
 export interface ContainerFacts {
   readonly id: string;
+  readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
+  readonly createdAt: number;
   /** `created`, `running`, `paused`, `restarting`, `removing`, `exited` or `dead`. */
   readonly status: string;
   readonly startedAt: number | null;
@@ -31,8 +33,15 @@ export interface Containers {
   create(name: string, options: ContainerCreateOptions): Promise<string | null>;
   /** The output from now on, as it is printed, in frames (log-frames.ts); ends with the container. */
   attach(id: string): Promise<Readable>;
-  /** Starts a container; nothing when it runs. */
-  start(id: string): Promise<void>;
+  /** Starts a container; nothing when it runs. One that has ended would run again. */
+  start(name: string): Promise<void>;
+  /** Gives it another name; nothing when it is gone, or has that name. */
+  rename(id: string, name: string): Promise<void>;
+  /**
+   * Whether the engine has been running since it made this container, as far as it tells: it keeps its latest events (256 in Docker
+   * 20.10) as long as it runs. False may mean that too much has happened since.
+   */
+  remembersMaking(container: ContainerFacts): Promise<boolean>;
   /** Signals a running container; nothing when it does not run. */
   kill(id: string, signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
   /** Removes a container and its anonymous volumes. False: it runs and `force` was not given, or somebody else removes it. */
@@ -45,6 +54,8 @@ export interface Containers {
 
 const READ_MS = 20_000;
 const CHANGE_MS = 60_000;
+/** Between the time that a container has for its making and the event (s). */
+const EVENT_LAG_S = 5;
 /** So long (ms) a change may still take when the service closes; then it is as if the service had been killed. */
 const LAST_CHANGE_MS = 5000;
 
@@ -89,8 +100,12 @@ export function createContainers(connect: () => Promise<Engine>, closing: AbortS
       stream((engine, abortSignal) =>
         engine.getContainer(id).attach({ stream: true, stdout: true, stderr: true, abortSignal }),
       ),
-    start: async (id) => {
-      const start = change((engine, abortSignal) => engine.getContainer(id).start({ abortSignal }));
+    rename: (id, name) => rename(change, id, name),
+    remembersMaking: (container) => remembersMaking(stream, closing, container),
+    start: async (name) => {
+      const start = change((engine, abortSignal) =>
+        engine.getContainer(name).start({ abortSignal }),
+      );
       await unless([304], () => start);
     },
     kill: async (id, signal) => {
@@ -120,6 +135,31 @@ export function createContainers(connect: () => Promise<Engine>, closing: AbortS
   };
 }
 
+async function rename(change: Ask, id: string, name: string): Promise<void> {
+  const renaming = change((engine, abortSignal) => {
+    const options = { name, abortSignal };
+    return engine.getContainer(id).rename(options);
+  });
+  await unless([404], () => renaming);
+}
+
+async function remembersMaking(
+  stream: (call: StreamCall) => Promise<Readable>,
+  closing: AbortSignal,
+  { id, createdAt }: ContainerFacts,
+): Promise<boolean> {
+  const second = Math.floor(createdAt / 1000);
+  const filters = JSON.stringify({ type: ['container'], event: ['create'], container: [id] });
+  const events = await stream((engine) =>
+    engine.getEvents({ since: second - 1, until: second + EVENT_LAG_S, filters }),
+  );
+  try {
+    return await askEngine({ ms: READ_MS, signal: closing }, () => hasContent(events));
+  } finally {
+    events.destroy();
+  }
+}
+
 function laterThan(signal: AbortSignal, ms: number): AbortSignal {
   const later = new AbortController();
   const wait = () => setTimeout(() => later.abort(), ms).unref();
@@ -147,6 +187,11 @@ async function openStream(
   }
 }
 
+async function hasContent(stream: Readable): Promise<boolean> {
+  for await (const piece of stream) if (String(piece).trim() !== '') return true;
+  return false;
+}
+
 const labels = z
   .record(z.string(), z.string())
   .nullish()
@@ -167,6 +212,8 @@ const instant = z.string().transform((text) => {
 const factsSchema = z
   .object({
     Id: z.string(),
+    Name: z.string(),
+    Created: z.string().transform((moment) => Date.parse(moment)),
     Config: z.object({ Labels: labels }),
     State: z.object({
       Status: z.string(),
@@ -178,8 +225,10 @@ const factsSchema = z
     }),
   })
   .transform(
-    ({ Id, Config, State }): ContainerFacts => ({
+    ({ Id, Name, Created, Config, State }): ContainerFacts => ({
       id: Id,
+      name: Name.replace(/^\//, ''),
+      createdAt: Created,
       labels: Config.Labels,
       status: State.Status,
       startedAt: State.StartedAt,

@@ -14,8 +14,14 @@ export interface DockerAttempt extends ScheduledAttempt {
   stopRequested: boolean;
   /** A container of its name may exist that is in no record. */
   mayExist: boolean;
-  /** Why the engine refused to create or start its container. */
+  /** Why it can never be started. */
   failure: string | null;
+  /** The engine refused to create or start its container for a reason that may pass: since when, how often, and when to try again. */
+  refusals: { readonly since: number; readonly count: number; readonly again: number } | null;
+  /** The container whose start it refused so. */
+  refusedId: string | null;
+  /** Whether the engine that has the container is the one that made it, as first asked; null: not asked. */
+  isRemembered: boolean | null;
   /** When it got its TERM. */
   termSentAt: number | null;
   /** The copying of its output that is under way. */
@@ -39,6 +45,9 @@ export function newDockerAttempt(ref: string, spec: AttemptSpec): DockerAttempt 
     stopRequested: false,
     mayExist: false,
     failure: null,
+    refusals: null,
+    refusedId: null,
+    isRemembered: null,
     termSentAt: null,
     capture: null,
     capturedAt: null,

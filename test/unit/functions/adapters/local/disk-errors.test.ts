@@ -41,8 +41,21 @@ describe('a failed system call', () => {
     });
   });
 
+  test.for(['EMFILE', 'ENFILE', 'EAGAIN', 'ENOMEM'])(
+    '%s is a machine at its limits, and when to ask again',
+    (code, { expect }) => {
+      const cause = failed(code);
+      expect(asDiskError(cause, PATH)).toMatchObject({
+        code: 'HOST_BUSY',
+        message: expect.stringContaining(`(${code})`),
+        context: { retryAfterMs: expect.any(Number) },
+        cause,
+      });
+    },
+  );
+
   test('that says nothing of the disk stays what it is', ({ expect }) => {
-    for (const error of [failed('EMFILE'), failed('ENOENT'), new Error('odd'), 'text']) {
+    for (const error of [failed('ENOENT'), new Error('odd'), 'text']) {
       expect(asDiskError(error, PATH)).toBe(error);
     }
   });
@@ -64,6 +77,11 @@ describe('a failure of the database', () => {
       message: `cannot use ${PATH}: ${message}`,
       hint: expect.stringContaining(hint),
     });
+  });
+
+  test('for lack of memory is a machine at its limits', ({ expect }) => {
+    const error = fromSqlite(7, 'out of memory');
+    expect(asStoreError(error, PATH)).toMatchObject({ code: 'HOST_BUSY' });
   });
 
   test('of a statement stays what it is', ({ expect }) => {

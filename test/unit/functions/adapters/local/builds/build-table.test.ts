@@ -69,6 +69,23 @@ describe('createBuildTable', () => {
     }
   });
 
+  test('a build that the machine had nothing to spare for is begun again, and has not failed', async ({
+    expect,
+  }) => {
+    const lacking = Object.assign(new Error('spawn sh EAGAIN'), { code: 'EAGAIN' });
+    const warned: unknown[] = [];
+    const warn = (fields: unknown) => void warned.push(fields);
+    const { table, start, begun, discarded } = opened({ throws: lacking, warn });
+    for (const tries of [1, 2]) {
+      await start('a');
+      await until(async () => (await table.poll('a', 1)).state !== 'building');
+      expect(await table.poll('a', 1)).toEqual({ state: 'absent' });
+      expect(begun).toHaveLength(tries);
+    }
+    expect(discarded).toEqual(['a', 'a']);
+    expect(warned).toEqual(Array(2).fill({ err: lacking, key: 'a' }));
+  });
+
   test('the next attempt begins when the one before has ended', async ({ expect }) => {
     const { table, start, running, begun, discarded } = opened();
     await start('a');
@@ -189,6 +206,7 @@ function opened(
     readonly timeoutMs?: number;
     readonly makesNothing?: boolean;
     readonly throws?: Error;
+    readonly warn?: (fields: unknown) => void;
   } = {},
 ) {
   const tasks = new Map<string, (failure: BuildFailure | null) => void>();
@@ -208,8 +226,8 @@ function opened(
   };
   const table = createBuildTable({
     dir: '/nonexistent',
-    log: { ...SILENT_LOG, warn: console.warn, error: console.error },
     clock,
+    log: { ...SILENT_LOG, warn: options.warn ?? console.warn, error: console.error },
     concurrency: 2,
     ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
     isReady: async (key) => made.has(key),

@@ -5,6 +5,8 @@ import type {
   WireOutcome,
 } from '../../../../../../functions/adapters/local/sqlite/sqlite-commit-program.ts';
 import { StoreLine } from '../../../../../../functions/adapters/local/sqlite/sqlite-line.ts';
+import { LIMITS } from '../../../../../../shared/api/limits.ts';
+import { AppError } from '../../../../../../shared/errors/app-error.ts';
 import { createManualClock } from '../../../../../doubles/manual-clock.ts';
 
 const clock = createManualClock(0);
@@ -96,6 +98,75 @@ test('while the log is copied nothing is begun: who cannot wait gives up', async
   await expect(line.commit(aCommit('b'), 'now-or-never')).rejects.toMatchObject(busy);
   copied.resolve();
   expect(await patient).toEqual({ at: 0 });
+});
+
+test('of a group whose fate nobody knows none is written again; who came meanwhile is the next', async ({
+  expect,
+}) => {
+  const lost = new AppError('UNAVAILABLE', 'Nobody knows.');
+  const { line, groups } = aLine((names) => (names.includes('a') ? lost : undefined));
+  const first = Promise.allSettled(['a', 'b'].map((name) => line.commit(aCommit(name), 'wait')));
+  await vi.waitUntil(() => groups.length === 1);
+  const later = line.commit(aCommit('c'), 'wait');
+  expect(await first).toEqual(Array(2).fill({ status: 'rejected', reason: lost }));
+  expect(await later).toEqual({ at: 0 });
+  expect(groups).toEqual([['a', 'b'], ['c']]);
+});
+
+test('one of those that are written alone may have an unknown fate; the others have their own', async ({
+  expect,
+}) => {
+  const lost = new AppError('UNAVAILABLE', 'Nobody knows.');
+  const { line, groups } = aLine((names) => {
+    if (names.length > 1) return new Error('too big');
+    return names.includes('a') ? lost : undefined;
+  });
+  const commits = ['a', 'b', 'c'].map((name) => line.commit(aCommit(name), 'wait'));
+  expect((await Promise.allSettled(commits)).map(({ status }) => status)).toEqual([
+    'rejected',
+    'fulfilled',
+    'fulfilled',
+  ]);
+  await Promise.allSettled(['d', 'e'].map((name) => line.commit(aCommit(name), 'wait')));
+  expect(groups.slice(0, 5)).toEqual([['a', 'b', 'c'], ['a'], ['b'], ['c'], ['d', 'e']]);
+});
+
+test('more commits than may wait are refused, and taken again once there is room', async ({
+  expect,
+}) => {
+  const written = Promise.withResolvers<void>();
+  const line = new StoreLine(clock, {
+    ready: () => written.promise,
+    commit: async (commits) => commits.map((_, at) => ({ at })),
+  });
+  const most = Array.from({ length: LIMITS.waitingCommits }, (_, at) =>
+    line.commit(aCommit(`${at}`), 'wait'),
+  );
+  await expect(line.commit(aCommit('more'), 'wait')).rejects.toMatchObject({
+    code: 'STORE_BUSY',
+    message: '1000 commits wait for the database already; nothing was done',
+    hint: expect.stringContaining('Try again'),
+  });
+  written.resolve();
+  expect(await Promise.all(most)).toHaveLength(LIMITS.waitingCommits);
+  await expect(line.commit(aCommit('more'), 'wait')).resolves.toEqual({ at: 0 });
+});
+
+test('more reads than may wait are refused, and taken again once there is room', async ({
+  expect,
+  onTestFinished,
+}) => {
+  const { line } = aLine();
+  useSlowClock({ onTestFinished });
+  const read = () => line.read(() => 'read');
+  // The event loop was never looked after: all wait for it.
+  const most = Array.from({ length: LIMITS.waitingReads }, read);
+  await expect(read()).rejects.toMatchObject({
+    code: 'STORE_BUSY',
+    message: '5000 reads wait for the database already; nothing was done',
+  });
+  expect(await Promise.all(most)).toHaveLength(LIMITS.waitingReads);
+  await expect(read()).resolves.toBe('read');
 });
 
 test('many reads let the event loop have its turn in between', async ({
