@@ -147,6 +147,9 @@ function endedOf({ counts }: SubmissionView): number {
 }
 
 function stateText({ view, preparing }: Frame): string | undefined {
+  if (view.image.state === 'waiting' && view.image.message !== null) {
+    return `waits: ${printable(view.image.message)}`;
+  }
   if (preparing) return 'preparing the image or environment';
   if (view.image.state === 'waiting') return undefined;
   return view.expanded ? countsLine(view.counts) : `${countsLine(view.counts)} (of ${view.jobs})`;

@@ -7,10 +7,10 @@ import type { OptionValues } from '../lib/option-values.ts';
 import type { FoundServe } from '../lib/serve-file.ts';
 import {
   checkedCpus,
+  checkedIndexUrl,
   checkedMemory,
   checkedPlatform,
   checkedToken,
-  checkedUrl,
   logLevel,
 } from './serve-values.ts';
 
@@ -38,7 +38,7 @@ export function readServeFlags({
     builds: {
       baseImage: orVariable('base_image', 'CALIBAN_BASE_IMAGE'),
       caBundle: caBundle === null ? null : resolve(io.cwd, expandHome(caBundle, io.home)),
-      indexUrl: checkedUrl(orVariable('index_url', 'CALIBAN_INDEX_URL')),
+      indexUrl: checkedIndexUrl(orVariable('index_url', 'CALIBAN_INDEX_URL')),
     },
     idleMinutes: options.integer('idle_minutes', { min: 1, max: 1_000_000 }) ?? null,
     logLevel: logLevel(options.text('log_level') ?? variable(io.env, 'CALIBAN_LOG_LEVEL')),

@@ -1,5 +1,6 @@
 import { AppError } from '../../shared/errors/app-error.ts';
 import { didYouMean } from '../../shared/errors/did-you-mean.ts';
+import { indexUrlProblem } from '../../shared/image/index-url.ts';
 import { LOG_LEVELS, type LogLevel } from '../../shared/operating/log-level.ts';
 
 const MIN_TOKEN_LENGTH = 20;
@@ -34,14 +35,11 @@ export function checkedMemory(given: string | undefined): number | null {
   });
 }
 
-/** An http address, which is never repeated in a message. Throws USAGE. */
-export function checkedUrl(given: string | null): string | null {
-  if (given === null) return null;
-  if (/^https?:\/\/[!-~]+$/.test(given) && URL.canParse(given)) return given;
-  // It may hold a password: it is not repeated.
-  throw new AppError('USAGE', '--index_url is no http or https address.', {
-    hint: 'For example: --index_url https://packages.example/simple',
-  });
+/** The address of a package index, whose secrets are never repeated in a message. Throws USAGE. */
+export function checkedIndexUrl(given: string | null): string | null {
+  const problem = given === null ? null : indexUrlProblem(given);
+  if (problem === null) return given;
+  throw new AppError('USAGE', `--index_url ${problem.message}`, { hint: problem.hint });
 }
 
 /** The level of the log, info by default. Throws USAGE. */

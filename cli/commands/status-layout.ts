@@ -28,19 +28,25 @@ export function idWidthOf(experiments: readonly ShownExperiment[], before = MIN_
 
 /**
  * Writes experiments in the original's tree, part by part: a docker config line stands above the first experiment and
- * wherever it changes.
+ * wherever it changes. What keeps an environment from being prepared is told under the first job that waits for it.
  */
 export function createExperimentLayout(): (
   experiments: readonly ShownExperiment[],
   options: LayoutOptions,
 ) => string[] {
   let environment: string | undefined;
+  let told: string | undefined;
+  const waitLines = ({ cause }: JobView): string[] => {
+    if (cause.code !== 'waiting-for-image' || cause.message === told) return [];
+    told = cause.message;
+    return [`      waits: ${printable(cause.message)}`];
+  };
   return (experiments, options) =>
     experiments.flatMap(({ experiment, jobs }) => {
       const head =
         experiment.environment.id === environment ? [] : [configLine(experiment, options)];
       environment = experiment.environment.id;
-      const lines = jobs.map((job) => jobLine(job, options));
+      const lines = jobs.flatMap((job) => [jobLine(job, options), ...waitLines(job)]);
       const none = jobs.length === 0 && options.noJobs !== undefined ? [options.noJobs] : [];
       return [...head, experimentLine(experiment), ...lines, ...none];
     });

@@ -97,7 +97,7 @@ async function followBuild(
   const { id: key, attempt } = build.value;
   const progress = await deps.builder.poll(key, attempt);
   if (progress.state === 'building') return { kind: 'wait' };
-  if (progress.state === 'absent') {
+  if (progress.state === 'absent' || isOlder(progress, of.submission)) {
     await deps.builder.start({ key, attempt, dependencies: requestOf(of.submission) });
     return { kind: 'wait' };
   }
@@ -111,6 +111,11 @@ async function followBuild(
   return finished.state === 'failed'
     ? failedBuild(finished)
     : { kind: 'prepared', plan: { ...of.plan, ready: true } };
+}
+
+// Nobody looked when it failed: for who asks only now it is as if it had not been tried.
+function isOlder(progress: BuildProgress, { acceptedAt }: SubmissionDoc): boolean {
+  return progress.state === 'failed' && progress.failedAt < acceptedAt;
 }
 
 // Not its message: what a build prints may be anybody's secret. The submission has it.

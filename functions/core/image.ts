@@ -19,16 +19,20 @@ interface Ready {
   readonly buildId: string | null;
 }
 
-/** Where the image step of a submission stands. */
+/** Where the image step of a submission stands; `away`: what prepares it does not answer, in its words. */
 type Outcome =
   | Ready
   | { readonly kind: 'wait' }
+  | { readonly kind: 'away'; readonly message: string }
   | { readonly kind: 'failed'; readonly message: string };
+
+/** So many times as long as between two looks at a build is waited for a builder or registry that does not answer. */
+const AWAY_LOOKS = 5;
 
 /**
  * Finds or makes what a submission runs in: waits for its layers, takes a dependency image that is known, or starts
- * one build per key however many submissions wait for it. Repeats itself (by message) while it waits. A failure
- * ends the submission and names the cause.
+ * one build per key however many submissions wait for it. Repeats itself (by message) while it waits, also for a builder or
+ * registry that does not answer, however long that lasts. A failure ends the submission and names the cause.
  */
 export async function prepareImage(deps: CoreDeps, submissionId: string): Promise<void> {
   const { value: submission } = await getSubmission(deps, submissionId);
@@ -42,9 +46,28 @@ export async function prepareImage(deps: CoreDeps, submissionId: string): Promis
       cause: { code: 'image-failed', message: outcome.message },
     });
   } else {
-    const notBefore = deps.clock.now() + deps.timing.buildPollMs;
-    await commitAndPublish(deps, [], [{ message: { kind: 'image', submissionId }, notBefore }]);
+    await lookAgain(deps, submissionId, outcome);
   }
+}
+
+async function lookAgain(
+  deps: CoreDeps,
+  submissionId: string,
+  outcome: Extract<Outcome, { kind: 'wait' | 'away' }>,
+): Promise<void> {
+  const imageWait = outcome.kind === 'away' ? outcome.message : null;
+  const looks = outcome.kind === 'away' ? AWAY_LOOKS : 1;
+  await retryStale(async () => {
+    const { key, version, value } = await getSubmission(deps, submissionId);
+    const isNew = (value.imageWait ?? null) !== imageWait;
+    const writes = isNew ? [put(key, { ...value, imageWait }, { version })] : [];
+    const notBefore = deps.clock.now() + looks * deps.timing.buildPollMs;
+    const message = { kind: 'image', submissionId } as const;
+    await commitAndPublish(deps, writes, [{ message, notBefore }]);
+    if (isNew && imageWait !== null) {
+      deps.log.warn({ submissionId, error: imageWait }, 'image waits');
+    }
+  });
 }
 
 async function look(deps: CoreDeps, submission: SubmissionDoc): Promise<Outcome> {
@@ -58,8 +81,9 @@ async function look(deps: CoreDeps, submission: SubmissionDoc): Promise<Outcome>
       : dependencies;
   } catch (error) {
     // What builder and registry say of these inputs is final; anything else is tried again with the message.
-    if (!isAppError(error) || error.code === 'UNAVAILABLE' || isHostTrouble(error)) throw error;
-    return { kind: 'failed', message: sentence(error.message, error.hint ?? null) };
+    if (!isAppError(error) || isHostTrouble(error)) throw error;
+    const message = sentence(error.message, error.hint ?? null);
+    return { kind: error.code === 'UNAVAILABLE' ? 'away' : 'failed', message };
   }
 }
 
@@ -133,6 +157,7 @@ async function markReady(
     const ready: SubmissionDoc = {
       ...submission,
       imageState: 'ready',
+      imageWait: null,
       run,
       buildId,
       openLane: submission.lane,

@@ -1,5 +1,6 @@
 import type { JobDetail, JobView } from '../../shared/api/jobs.ts';
 import { AppError } from '../../shared/errors/app-error.ts';
+import type { Cause } from '../../shared/jobs/cause.ts';
 import { shownState } from '../../shared/jobs/job-state.ts';
 import type { JobDoc, SubmissionDoc } from '../ports/documents.ts';
 import type { CoreDeps } from './deps.ts';
@@ -36,7 +37,7 @@ export function jobView(job: JobDoc, submission: SubmissionDoc): JobView {
     index: job.index,
     state: shownState(job.state),
     stage: job.state,
-    cause: job.cause,
+    cause: waitOf(job, submission) ?? job.cause,
     platform: job.platform,
     lane: job.lane,
     attempt: job.attempt,
@@ -49,6 +50,14 @@ export function jobView(job: JobDoc, submission: SubmissionDoc): JobView {
     startedAt: instantOrNull(job.startedAt),
     finishedAt: instantOrNull(job.finishedAt),
   };
+}
+
+// Of the submission, not written to each of its jobs: a sweep has many, and the wait may end at once.
+function waitOf({ state }: JobDoc, { imageState, imageWait }: SubmissionDoc): Cause | null {
+  const isWaiting = state === 'QUEUED' && imageState === 'waiting';
+  return isWaiting && typeof imageWait === 'string'
+    ? { code: 'waiting-for-image', message: imageWait }
+    : null;
 }
 
 /** One job with everything known about it. */

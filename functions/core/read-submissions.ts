@@ -22,13 +22,19 @@ export async function readSubmission(
     image: {
       state: doc.imageState,
       reference: containerOf(doc),
-      message: doc.imageState === 'failed' ? (doc.endingCause?.message ?? null) : null,
+      message: imageMessage(doc),
     },
     counts: countsView(counts),
     ending: doc.ending,
     // Settled counts were taken after everything was expanded; plain zeros may be older than that.
     done: doc.expanded && counts.settled && doc.ending !== 'requested',
   };
+}
+
+function imageMessage(doc: SubmissionDoc): string | null {
+  if (doc.imageState === 'failed') return doc.endingCause?.message ?? null;
+  const isWaiting = doc.imageState === 'waiting' && doc.ending === 'none';
+  return isWaiting ? (doc.imageWait ?? null) : null;
 }
 
 /** A submission as it was when it was accepted, whatever happened since: a replay of the request is answered the same. */

@@ -9,6 +9,7 @@ const CHANGES: ReadonlySet<string> = new Set([
   'imageState',
   'run',
   'buildId',
+  'imageWait',
   'openLane',
   'ending',
   'endingState',

@@ -1,4 +1,5 @@
 import { isAppError } from '../../shared/errors/app-error.ts';
+import { makeBuildsDirectory } from '../adapters/local/builds/build-log.ts';
 import { openDockerPlatform } from '../adapters/local/docker/containers/docker-platform.ts';
 import { createDockerCliFinder } from '../adapters/local/docker/engine/docker-cli.ts';
 import { connectEngine } from '../adapters/local/docker/engine/engine.ts';
@@ -15,6 +16,7 @@ import type { BuildSettings } from './settings.ts';
 /** Containers of this machine's Docker engine, in images. */
 export async function openDockerParts(request: PartsRequest): Promise<RunningParts> {
   const { dir, slots, builds, limits, log, layers, onChange } = request;
+  await makeBuildsDirectory(dir.images);
   const machine = await machineDocker();
   const connect = async () => machine.engine;
   const registry = createEngineRegistry({
@@ -30,6 +32,7 @@ export async function openDockerParts(request: PartsRequest): Promise<RunningPar
     dir: dir.images,
     network: null,
     log,
+    clock: systemClock,
     readLayerFile: (diffId, path, maxBytes) => layers.readFile(diffId, path, maxBytes),
   });
   const platform = await openDockerPlatform({

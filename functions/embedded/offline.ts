@@ -38,6 +38,7 @@ export async function openOffline(dataDir: string): Promise<OfflineService | nul
       interpreter: createInterpreterResolver({ path: undefined }),
       readLayerFile: async () => undefined,
       log: SILENT,
+      clock: systemClock,
       environment: {},
     }),
     registry: null,

@@ -1,3 +1,4 @@
+import { makeBuildsDirectory } from '../adapters/local/builds/build-log.ts';
 import { extractLayer } from '../adapters/local/layers/extract-layer.ts';
 import { openProcessPlatform } from '../adapters/local/process/process-platform.ts';
 import { createInterpreterResolver } from '../adapters/local/python.ts';
@@ -9,12 +10,14 @@ import type { BuildSettings } from './settings.ts';
 /** Plain processes of this machine, in virtualenvs. */
 export async function openProcessParts(request: PartsRequest): Promise<RunningParts> {
   const { dir, slots, builds, log, layers, onChange } = request;
+  await makeBuildsDirectory(dir.builds);
   const interpreter = createInterpreterResolver({ path: environment()['PATH'] });
   const builder = createVenvBuilder({
     dir: dir.builds,
     interpreter,
     readLayerFile: (diffId, path, maxBytes) => layers.readFile(diffId, path, maxBytes),
     log,
+    clock: systemClock,
     environment: { ...environment(), ...pipSettings(builds) },
   });
   const platform = await openProcessPlatform({

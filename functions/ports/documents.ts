@@ -88,6 +88,8 @@ export interface SubmissionDoc {
   readonly expanded: boolean;
   /** Image step: 'waiting' until `run` is known; a failure ends the submission. */
   readonly imageState: 'waiting' | 'ready' | 'failed';
+  /** While waiting for a builder or registry that does not answer: what it says and what to do. Not in older documents. */
+  readonly imageWait?: string | null;
   readonly run: RunTarget | null;
   readonly buildId: string | null;
   /** The lane, while there is something to drain; null otherwise. */

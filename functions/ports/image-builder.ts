@@ -24,7 +24,7 @@ export interface DependencyPlan {
   readonly image: string | null;
 }
 
-/** Where a build stands. `key` of a success names what was made (image digest or virtualenv key). */
+/** Where a build stands. `failedAt`: UTC ms, by the builder's clock. */
 export type BuildProgress =
   | { readonly state: 'absent' }
   | { readonly state: 'building' }
@@ -34,22 +34,27 @@ export type BuildProgress =
       readonly message: string;
       readonly hint: string | null;
       readonly retryable: boolean;
+      readonly failedAt: number;
     };
 
 /** Prepares dependencies, once per key. Every implementation passes test/contract/image-builder.ts. */
 export interface ImageBuilder {
   /**
    * The key of what these dependencies make (base resolved now), and whether that is there already.
-   * `null`: nothing to prepare, and no image either. Throws AppError BUILD_FAILED, PYTHON_MISSING, PLATFORM_UNSUPPORTED.
+   * `null`: nothing to prepare, and no image either. Throws AppError BUILD_FAILED, PYTHON_MISSING, PLATFORM_UNSUPPORTED,
+   * UNAVAILABLE.
    */
   plan(dependencies: DependencyRequest): Promise<DependencyPlan | null>;
-  /** Starts the build of a key; idempotent for (key, attempt), also after a crash. */
+  /** Starts the build of a key; nothing while the attempt runs, and when what it makes is there. One that is over begins anew. */
   start(build: {
     readonly key: string;
     readonly attempt: number;
     readonly dependencies: DependencyRequest;
   }): Promise<void>;
-  /** Where the attempt stands; `absent` after a crash that lost it. */
+  /**
+   * Where the attempt stands; `absent` after a crash that lost it, and when nobody asked for it for long: then it may also be ended.
+   * Throws AppError UNAVAILABLE.
+   */
   poll(key: string, attempt: number): Promise<BuildProgress>;
   /** Ends a running build; nothing when it is over. */
   cancel(key: string, attempt: number): Promise<void>;

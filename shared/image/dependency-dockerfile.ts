@@ -27,8 +27,8 @@ export const BUILD_CONTEXT = {
   indexSecret: 'index_url',
 } as const;
 
-/** The installer of Python packages: never part of an image. */
-const UV_VERSION = '0.13.9';
+/** Version of uv, the installer of Python packages: never part of an image. */
+export const UV_VERSION = '0.13.9';
 
 const HOME = '/home/caliban';
 const OWN = '/opt/caliban';
@@ -36,6 +36,8 @@ const VENV = `${OWN}/venv`;
 const PYTHON = `${VENV}/bin/python`;
 const CA_BUNDLE = `${OWN}/${BUILD_CONTEXT.caBundle}`;
 const CACHE = '/var/cache/caliban';
+const UV = `${OWN}/uv`;
+const STAGE = { environment: 'environment', installer: 'installer' } as const;
 
 // The variables by which common libraries and programs find certificate authorities.
 const CA_VARIABLES = [
@@ -55,14 +57,15 @@ const CA_VARIABLES = [
  */
 export function dependencyDockerfile(image: DependencyImage): string {
   parseImageReference(image.base);
+  const hasRequirements = image.requirements !== null;
   const steps = [
-    `FROM ${image.base}`,
+    `FROM ${image.base}${hasRequirements ? ` AS ${STAGE.environment}` : ''}`,
     'SHELL ["/bin/sh", "-c"]',
     'USER 0:0',
     ...(image.hasCaBundle ? caSteps() : []),
     ...(image.apt.length === 0 ? [] : [aptStep(image)]),
     pythonStep(image.python),
-    ...(image.requirements === null ? [] : [requirementsStep(image.requirements, image)]),
+    ...(image.requirements === null ? [] : requirementsSteps(image.requirements, image)),
     `ENV HOME=${HOME} PYTHONUNBUFFERED=1 VIRTUAL_ENV=${VENV} PATH=${VENV}/bin:$PATH`,
     'WORKDIR /usr/app',
     'USER 1000:1000',
@@ -114,16 +117,21 @@ function pythonCheck(wanted: string): string[] {
   ];
 }
 
-// uv is put where it belongs by one rename: several builds share the cache. A cache may serve bases that differ in their libc.
-function requirementsStep(
+/**
+ * The installer comes from a stage of its own, read-only: packages that are built from source run their code as root in the last step,
+ * and what they can write to, they can write to for every later build. Of the shared cache of packages that stays true.
+ */
+function requirementsSteps(
   requirements: string,
   { index, hasExtraIndex }: Pick<DependencyImage, 'index' | 'hasExtraIndex'>,
-): string {
+): string[] {
   const { indexSecret } = BUILD_CONTEXT;
+  const secret = index === null ? [] : [`--mount=type=secret,id=${indexSecret},required=true`];
   const mounts = [
     `--mount=type=bind,source=${BUILD_CONTEXT.requirements},target=${OWN}/requirements`,
+    `--mount=type=bind,from=${STAGE.installer},source=${UV},target=${UV}`,
     `--mount=type=cache,id=caliban,target=${CACHE}`,
-    ...(index === null ? [] : [`--mount=type=secret,id=${indexSecret},required=true`]),
+    ...secret,
   ];
   // Several indexes mean what they mean to pip, for which requirements files are written. (Of one that refuses, uv then says nothing.)
   const strategy = hasExtraIndex ? ' --index-strategy unsafe-best-match' : '';
@@ -132,18 +140,24 @@ function requirementsStep(
     `PIP_INDEX_URL=$(cat /run/secrets/${indexSecret})`,
     `export PIP_INDEX_URL UV_DEFAULT_INDEX="$PIP_INDEX_URL"`,
   ];
-  return runStep(
-    [
-      ...(index === null ? [] : useIndex),
-      `${PYTHON} -m pip --version >/dev/null 2>&1 || ${PYTHON} -m ensurepip >/dev/null 2>&1 || ${complain('the base image has neither pip nor ensurepip')}`,
-      `uv=${CACHE}/uv-${UV_VERSION}-$(${PYTHON} -c 'import sysconfig; print(sysconfig.get_config_var("SOABI"))')`,
-      `if [ ! -x "$uv/bin/uv" ]; then new=$(mktemp -d "$uv.XXXXXX"); PIP_USER=0 PIP_ROOT_USER_ACTION=ignore ${PYTHON} -m pip install --quiet --no-input --disable-pip-version-check --no-cache-dir --no-deps --target "$new" uv==${UV_VERSION}; mv -T "$new" "$uv" || rm -rf "$new"; fi`,
-      'export NO_COLOR=1 UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1 UV_PYTHON_DOWNLOADS=never UV_NO_CONFIG=1',
-      `export UV_CACHE_DIR=${CACHE}/uv-cache`,
-      `"$uv/bin/uv" pip install --python ${PYTHON}${strategy} -r ${runWord(`${OWN}/requirements/${requirements}`)}`,
-    ],
-    mounts,
-  );
+  const withIndex = index === null ? [] : useIndex;
+  const installer = [
+    ...withIndex,
+    `${PYTHON} -m pip --version >/dev/null 2>&1 || ${PYTHON} -m ensurepip >/dev/null 2>&1 || ${complain('the base image has neither pip nor ensurepip')}`,
+    `PIP_USER=0 PIP_ROOT_USER_ACTION=ignore ${PYTHON} -m pip install --quiet --no-input --disable-pip-version-check --no-cache-dir --no-deps --target ${UV} uv==${UV_VERSION}`,
+  ];
+  const packages = [
+    ...withIndex,
+    'export NO_COLOR=1 UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1 UV_PYTHON_DOWNLOADS=never UV_NO_CONFIG=1',
+    `export UV_CACHE_DIR=${CACHE}/uv-cache`,
+    `${UV}/bin/uv pip install --python ${PYTHON}${strategy} -r ${runWord(`${OWN}/requirements/${requirements}`)}`,
+  ];
+  return [
+    `FROM ${STAGE.environment} AS ${STAGE.installer}`,
+    runStep(installer, secret),
+    `FROM ${STAGE.environment}`,
+    runStep(packages, mounts),
+  ];
 }
 
 // One stream: two would be mixed within lines.

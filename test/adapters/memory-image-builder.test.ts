@@ -1,6 +1,7 @@
 import { describe, test } from 'vitest';
 import { createMemoryImageBuilder } from '../../functions/adapters/memory/memory-image-builder.ts';
 import { imageBuilderContract, NO_DEPENDENCIES } from '../contract/image-builder.ts';
+import { systemClock } from '../fixtures/system-clock.ts';
 
 const GOOD = { ...NO_DEPENDENCIES, layer: 'aa', requirements: 'requirements.txt' };
 const BAD = { ...GOOD, layer: 'bad' };
@@ -9,6 +10,7 @@ const FAILURE = { message: 'No such package.', hint: null, retryable: false };
 
 imageBuilderContract('memory', async () => ({
   builder: createMemoryImageBuilder({
+    clock: systemClock,
     polls: 3,
     failure: ({ layer }) => (layer === 'bad' ? FAILURE : null),
   }),
@@ -21,7 +23,7 @@ imageBuilderContract('memory', async () => ({
 
 describe('memory image builder', () => {
   test('a build takes as many polls as it was told', async ({ expect }) => {
-    const builder = createMemoryImageBuilder({ polls: 2 });
+    const builder = createMemoryImageBuilder({ clock: systemClock, polls: 2 });
     await builder.start({ key: 'k', attempt: 1, dependencies: GOOD });
     const states = [];
     for (let i = 0; i < 3; i++) states.push((await builder.poll('k', 1)).state);
@@ -29,7 +31,7 @@ describe('memory image builder', () => {
   });
 
   test('without requirements there is nothing to prepare', async ({ expect }) => {
-    const builder = createMemoryImageBuilder({ polls: 0 });
+    const builder = createMemoryImageBuilder({ clock: systemClock, polls: 0 });
     expect(await builder.plan(NO_DEPENDENCIES)).toBeNull();
   });
 });

@@ -75,8 +75,8 @@ export function imageBuilderContract(name: string, open: () => Promise<ImageBuil
       expect(await builder.readLog(key, 0)).toEqual({ text: '', next: 0 });
       await builder.start({ key, attempt: 1, dependencies: bad });
       const failed = await settled(harness, key, 1);
-      expect(failed).toMatchObject({ state: 'failed', ...harness.failure });
-      await builder.start({ key, attempt: 1, dependencies: bad });
+      const failedAt = expect.any(Number);
+      expect(failed).toEqual({ state: 'failed', failedAt, ...harness.failure });
       expect(await builder.poll(key, 1)).toEqual(failed);
       expect(await builder.plan(bad)).toMatchObject({ key, ready: false });
       const all = await builder.readLog(key, 0);
@@ -86,6 +86,21 @@ export function imageBuilderContract(name: string, open: () => Promise<ImageBuil
       expect(await builder.readLog(key, all.next)).toEqual({ text: '', next: all.next });
       await builder.start({ key, attempt: 2, dependencies: bad });
       expect(await builder.poll(key, 2)).toEqual({ state: 'building' });
+      await builder.start({ key, attempt: 1, dependencies: bad });
+      expect(await builder.poll(key, 2)).toEqual({ state: 'building' });
+    });
+
+    test('an attempt that is over begins anew when it is started again', async ({
+      expect,
+      onTestFinished,
+    }) => {
+      const harness = await opened(open, onTestFinished);
+      const { builder, bad } = harness;
+      const key = await keyOf(builder, bad);
+      await builder.start({ key, attempt: 1, dependencies: bad });
+      expect(await settled(harness, key, 1)).toMatchObject({ state: 'failed' });
+      await builder.start({ key, attempt: 1, dependencies: bad });
+      expect(await builder.poll(key, 1)).toEqual({ state: 'building' });
     });
 
     test('a cancelled build ends and leaves nothing ready', async ({ expect, onTestFinished }) => {

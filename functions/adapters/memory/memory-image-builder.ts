@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { BuildProgress, DependencyRequest, ImageBuilder } from '../../ports/image-builder.ts';
+import type { Clock } from '../../ports/runtime.ts';
 
 /** How the pretended builder behaves. Nothing happens between polls. */
 export interface MemoryImageBuilderOptions {
+  readonly clock: Pick<Clock, 'now'>;
   /** How many polls of a build answer `building`. */
   readonly polls: number;
   /** How an attempt fails, or null when it succeeds. Default: all succeed. */
@@ -20,7 +22,7 @@ interface MemoryBuild {
   readonly attempt: number;
   readonly dependencies: DependencyRequest;
   pollsLeft: number;
-  cancelled: boolean;
+  failed: Extract<BuildProgress, { state: 'failed' }> | null;
 }
 
 /** A builder that only remembers: the deterministic double of unit tests. */
@@ -29,12 +31,15 @@ export function createMemoryImageBuilder(options: MemoryImageBuilderOptions): Im
   const ready = new Set<string>();
 
   function progressOf(key: string, build: MemoryBuild): BuildProgress {
-    if (build.cancelled) return CANCELLED;
+    if (build.failed !== null) return build.failed;
     if (build.pollsLeft > 0) return { state: 'building' };
     const failure = options.failure?.(build.dependencies, build.attempt) ?? null;
-    if (failure !== null) return { state: 'failed', ...failure };
-    ready.add(key);
-    return { state: 'ready' };
+    if (failure === null) {
+      ready.add(key);
+      return { state: 'ready' };
+    }
+    build.failed = { state: 'failed', failedAt: options.clock.now(), ...failure };
+    return build.failed;
   }
 
   return {
@@ -45,8 +50,10 @@ export function createMemoryImageBuilder(options: MemoryImageBuilderOptions): Im
     },
     start: async ({ key, attempt, dependencies }) => {
       const earlier = builds.get(key);
-      if (ready.has(key) || (earlier !== undefined && earlier.attempt >= attempt)) return;
-      builds.set(key, { attempt, dependencies, pollsLeft: options.polls, cancelled: false });
+      const isUnderWay = earlier?.attempt === attempt && earlier.failed === null;
+      const isOld = earlier !== undefined && earlier.attempt > attempt;
+      if (ready.has(key) || isUnderWay || isOld) return;
+      builds.set(key, { attempt, dependencies, pollsLeft: options.polls, failed: null });
     },
     poll: async (key, attempt) => {
       if (ready.has(key)) return { state: 'ready' };
@@ -58,7 +65,8 @@ export function createMemoryImageBuilder(options: MemoryImageBuilderOptions): Im
     },
     cancel: async (key, attempt) => {
       const build = builds.get(key);
-      if (build?.attempt === attempt && !ready.has(key)) build.cancelled = true;
+      if (build?.attempt !== attempt || ready.has(key)) return;
+      build.failed ??= { ...CANCELLED, failedAt: options.clock.now() };
     },
     readLog: async (key, offset) => {
       const build = builds.get(key);
@@ -68,9 +76,9 @@ export function createMemoryImageBuilder(options: MemoryImageBuilderOptions): Im
   };
 }
 
-const CANCELLED: BuildProgress = {
+const CANCELLED = {
   state: 'failed',
   message: 'The build was cancelled.',
   hint: null,
   retryable: true,
-};
+} as const;

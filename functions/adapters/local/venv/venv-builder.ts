@@ -1,7 +1,7 @@
 import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ImageBuilder } from '../../../ports/image-builder.ts';
-import type { Log } from '../../../ports/runtime.ts';
+import type { Clock, Log } from '../../../ports/runtime.ts';
 import { type BuildFailure, changedSincePlanned } from '../builds/build-failure.ts';
 import { buildLogPath, buildLogTail, withBuildLog } from '../builds/build-log.ts';
 import { type BuildTask, createBuildTable } from '../builds/build-table.ts';
@@ -14,6 +14,7 @@ export interface VenvBuilderOptions extends VenvSources {
   /** Where virtualenvs are kept, each in a directory named by its key, for good. */
   readonly dir: string;
   readonly log: Log;
+  readonly clock: Clock;
   /** Default one hour. */
   readonly timeoutMs?: number;
 }

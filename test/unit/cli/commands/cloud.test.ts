@@ -273,6 +273,16 @@ describe('waiting', () => {
     t.expect(stderr).toMatch(/\d\/(s|min), about \d+ s left/);
   });
 
+  test('what the environment waits for is told as it is', async (t) => {
+    const message = 'The Docker engine does not answer. Start Docker.';
+    const away = aSubmission({ jobs: 4, image: { ...image, message } });
+    const { run } = await setUp(t, { progress: [away, away, ...progress.slice(-1)] });
+    for (const options of [{ tty: true }, {}]) {
+      const { stderr } = await run(['--wait', 'x.py'], options);
+      t.expect(stderr).toContain(`waits: ${message}`);
+    }
+  });
+
   test('a preparation that no one notices is not told', async (t) => {
     const { run } = await setUp(t, { progress: progress.slice(2) });
     for (const options of [{ tty: true }, {}]) {

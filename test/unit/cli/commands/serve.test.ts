@@ -92,6 +92,7 @@ describe('serve in the foreground', () => {
     ['--job_cpus=0', '--job_cpus 0 is no number of processors'],
     ['--job_cpus=two', '--job_cpus two is no number of processors'],
     ['--index_url=file:///secret', '--index_url is no http or https address.'],
+    ['--index_url=https://u:p@x.example/s?secret', '--index_url https://x.example/s has a query'],
     ['--platform=podman', 'podman'],
   ] as const)('refuses %s', async ([flag, text], t) => {
     const cli = createTestCli(t.onTestFinished);

@@ -61,6 +61,23 @@ test('long ids widen their column instead of breaking it', ({ expect }) => {
   expect(first.indexOf('RUNNING')).toBe(second.indexOf('RUNNING'));
 });
 
+test('what an environment waits for is told under the first job that waits for it', ({
+  expect,
+}) => {
+  const cause = { code: 'waiting-for-image', message: 'The engine is away.\n' } as const;
+  const jobs = ['a', 'b'].map((id) => aJob({ id, state: 'SUBMITTED', stage: 'QUEUED', cause }));
+  const lines = createExperimentLayout()(
+    [
+      { experiment: anExperiment(), jobs },
+      { experiment: anExperiment({ id: '2' }), jobs },
+    ],
+    { home: '/h', idWidth: 8 },
+  );
+  const told = lines.flatMap((line, at) => (line.includes('The engine is away.') ? [at] : []));
+  expect(told).toEqual([3]);
+  expect(lines[3]).toMatch(/^ {6}waits: The engine is away\.\P{Cc}*$/u);
+});
+
 test('names cannot move the cursor of the reader', ({ expect }) => {
   const experiment = anExperiment({ scriptArgs: ['\u001B[2J', 'a\nb'] });
   const lines = createExperimentLayout()([{ experiment, jobs: [] }], { home: '/h', idWidth: 8 });

@@ -120,6 +120,7 @@ test('a followed log of a job that failed before it started ends at once, empty'
   bench.builder.onPlan = async () => ({ key: 'deps', ready: false, image: null });
   bench.builder.poll = async () => ({
     state: 'failed',
+    failedAt: bench.clock.now(),
     message: 'No.',
     hint: null,
     retryable: false,

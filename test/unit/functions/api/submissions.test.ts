@@ -105,6 +105,7 @@ test('a submission whose dependencies cannot be prepared says why, and is over',
   bench.builder.onPlan = async () => ({ key: 'deps-1', ready: false, image: null });
   bench.builder.poll = async () => ({
     state: 'failed',
+    failedAt: bench.clock.now(),
     message: 'No matching distribution for torhc.',
     hint: 'Did you mean torch?',
     retryable: false,

@@ -2,22 +2,39 @@ import { describe, test } from 'vitest';
 import { createMemoryRegistry } from '../../../../functions/adapters/memory/memory-registry.ts';
 import { requestEnding, stopEnding } from '../../../../functions/core/ending.ts';
 import { prepareImage } from '../../../../functions/core/image.ts';
+import { jobView } from '../../../../functions/core/job-view.ts';
+import { readSubmission } from '../../../../functions/core/read-submissions.ts';
 import type { BuildDoc, SubmissionDoc } from '../../../../functions/ports/documents.ts';
 import type { Registry } from '../../../../functions/ports/registry.ts';
 import { AppError } from '../../../../shared/errors/app-error.ts';
 import { CODE_LAYER } from '../../../doubles/a-spec.ts';
-import { aSubmission, coreDeps, LANE, START, type TestDeps } from '../../../doubles/builders.ts';
-import { saved, stored, submissionNow, waitingMessages } from '../../../doubles/store-access.ts';
+import {
+  aJob,
+  aSubmission,
+  coreDeps,
+  LANE,
+  START,
+  type TestDeps,
+} from '../../../doubles/builders.ts';
+import {
+  jobNow,
+  saved,
+  stored,
+  submissionNow,
+  waitingMessages,
+} from '../../../doubles/store-access.ts';
 
 const KEY = 'venv-key';
 const RETRYABLE = {
   state: 'failed',
+  failedAt: START,
   message: 'The package index does not answer.',
   hint: 'Try again later.',
   retryable: true,
 } as const;
 const FINAL = {
   state: 'failed',
+  failedAt: START,
   message: 'No version torch==99.',
   hint: 'Correct requirements.txt.',
   retryable: false,
@@ -183,6 +200,20 @@ describe('image step', () => {
     expect((await submissionNow(deps)).ending).toBe('none');
   });
 
+  test('a failure that nobody had looked at before a submission was accepted says nothing about it', async ({
+    expect,
+  }) => {
+    const deps = await withDependencies();
+    await saved(deps, 'builds', aBuild({ state: 'building', attempt: 1 }));
+    deps.builder.progress = { ...FINAL, failedAt: START - 1 };
+    await prepareImage(deps, 'submission');
+    expect(deps.builder.started).toEqual([`${KEY}.1`]);
+    expect(await submissionNow(deps)).toMatchObject({ ending: 'none', imageState: 'waiting' });
+    deps.builder.progress = { ...FINAL, failedAt: START };
+    await prepareImage(deps, 'submission');
+    expect((await submissionNow(deps)).endingState).toBe('FAILED');
+  });
+
   test('what the builder refuses of the dependencies fails the submission', async ({ expect }) => {
     const deps = await withDependencies();
     deps.builder.onPlan = () =>
@@ -227,13 +258,44 @@ describe('image step', () => {
   });
 
   test('what may pass by itself is left to the next delivery', async ({ expect }) => {
-    const codes = ['UNAVAILABLE', 'DISK_FULL', 'DATA_DIR_UNUSABLE', 'STORE_BUSY'] as const;
+    const codes = ['DISK_FULL', 'DATA_DIR_UNUSABLE', 'STORE_BUSY'] as const;
     for (const failure of [...codes.map((code) => new AppError(code, 'down')), new Error('odd')]) {
       const deps = await withDependencies();
       deps.builder.onPlan = () => Promise.reject(failure);
       await expect(prepareImage(deps, 'submission')).rejects.toBe(failure);
       expect((await submissionNow(deps)).ending).toBe('none');
     }
+  });
+
+  test('a builder that does not answer is waited for, and its words are there until it does', async ({
+    expect,
+  }) => {
+    const deps = await withDependencies();
+    const plan = deps.builder.onPlan;
+    const hint = { hint: 'Start Docker.' };
+    deps.builder.onPlan = () =>
+      Promise.reject(new AppError('UNAVAILABLE', 'The Docker engine does not answer.', hint));
+    await saved(deps, 'jobs', aJob({ state: 'QUEUED' }));
+    await prepareImage(deps, 'submission');
+    const words = 'The Docker engine does not answer. Start Docker.';
+    const waits = { code: 'waiting-for-image', message: words };
+    expect((await viewOf(deps)).cause).toEqual(waits);
+    expect((await readSubmission(deps, 'submission')).image).toMatchObject({ message: words });
+    expect(await waitingMessages(deps)).toMatchObject([{ notBefore: START + 5_000 }]);
+    await prepareImage(deps, 'submission');
+    expect(deps.logged).toEqual(['image waits']);
+    deps.builder.onPlan = plan;
+    await prepareImage(deps, 'submission');
+    expect((await viewOf(deps)).cause).toEqual((await jobNow(deps)).cause);
+    expect((await readSubmission(deps, 'submission')).image.message).toBeNull();
+  });
+
+  test('a registry that does not answer is waited for', async ({ expect }) => {
+    const deps = await withSubmission({ image: 'team/model:7', codeLayers: [] });
+    const away = () => Promise.reject(new AppError('UNAVAILABLE', 'Away.'));
+    const registry: Registry = { resolve: away, append: away };
+    await prepareImage({ ...deps, registry }, 'submission');
+    expect(await submissionNow(deps)).toMatchObject({ ending: 'none', imageWait: 'Away.' });
   });
 
   test('a submission that is to end is left alone, also when that comes while looking', async ({
@@ -308,6 +370,10 @@ describe('on a platform that runs images', () => {
     expect(await submissionNow(deps)).toMatchObject({ endingState: 'FAILED', run: null });
   });
 });
+
+async function viewOf(deps: TestDeps) {
+  return jobView(await jobNow(deps), await submissionNow(deps));
+}
 
 function waiting(changes: Partial<SubmissionDoc> = {}): SubmissionDoc {
   return aSubmission({ imageState: 'waiting', run: null, openLane: null, ...changes });

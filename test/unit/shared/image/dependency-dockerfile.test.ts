@@ -54,9 +54,22 @@ describe('dependencyDockerfile', () => {
     expect(new Set([text, ...texts]).size).toBe(changes.length + 1);
   });
 
+  test('the step that runs code of packages can write to no installer of another build', ({
+    expect,
+  }) => {
+    const text = dependencyDockerfile(GOLDENS['everything'] ?? PLAIN);
+    const runs = text.split(/^(?=RUN|FROM)/m);
+    const cached = runs.filter((run) => run.includes('type=cache'));
+    expect(cached).toHaveLength(1);
+    expect(cached[0]).toContain('/bin/uv pip install');
+    expect(cached[0]).toMatch(/--mount=type=bind,from=installer,[^ ]* /);
+    expect(cached[0]).not.toMatch(/type=bind[^ ]*,(?:rw|readwrite)/);
+    expect(cached[0]).not.toContain('-m pip install');
+  });
+
   test('apt comes before requirements: a changed file does not repeat it', ({ expect }) => {
     const text = dependencyDockerfile(GOLDENS['everything'] ?? PLAIN);
-    const [apt, python, packages] = ['apt-get', 'python3 -m venv', 'uv" pip install'].map((step) =>
+    const [apt, python, packages] = ['apt-get', 'python3 -m venv', 'uv pip install'].map((step) =>
       text.indexOf(step),
     );
     expect([apt, python, packages]).toEqual(

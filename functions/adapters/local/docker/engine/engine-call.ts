@@ -70,7 +70,10 @@ export async function askEngine<T>(
   }
 }
 
-/** Asks the engine for a user: as askEngine, but one that does not answer is an AppError UNAVAILABLE with what to do. */
+/**
+ * Asks the engine for a user: as askEngine, but one that does not answer is an AppError UNAVAILABLE with what to do. (Not when we close:
+ * then nothing is known of the engine.)
+ */
 export async function askForUser<T>(
   deadline: Deadline,
   call: (signal: AbortSignal) => Promise<T>,
@@ -78,7 +81,8 @@ export async function askForUser<T>(
   try {
     return await askEngine(deadline, call);
   } catch (error) {
-    throw error instanceof EngineSilent ? engineUnavailable(error) : error;
+    const isAway = error instanceof EngineSilent && deadline.signal?.aborted !== true;
+    throw isAway ? engineUnavailable(error) : error;
   }
 }
 

@@ -48,6 +48,9 @@ export function createBaseResolver(options: {
     const known = remembered.get(reference);
     if (known !== undefined && known.until > clock.now()) return known.base;
     const base = await registryBase(engine, reference);
+    for (const [other, { until }] of remembered) {
+      if (until <= clock.now()) remembered.delete(other);
+    }
     remembered.set(reference, { base, until: clock.now() + REMEMBERED_MS });
     return base;
   };

@@ -148,11 +148,14 @@ async function build(
   if (known !== null) return { digest: known.id };
   const tag = base.id.replace('sha256:', '');
   await images.tag(base.id, { repo: BASE_REPOSITORY, tag });
-  await buildRunImage(await findDocker(), plan, {
-    base: `${BASE_REPOSITORY}:${tag}`,
-    layers,
-    signal: closing,
-  });
+  const from = { base: `${BASE_REPOSITORY}:${tag}`, layers, signal: closing };
+  try {
+    await buildRunImage(await findDocker(), plan, from);
+  } catch (error) {
+    closing.throwIfAborted();
+    await images.inspect(base.id); // an engine that went away meanwhile says so: then the build did not fail
+    throw error;
+  }
   // A build packs the files of a layer anew, and keeps the owners of directories that are there.
   const wanted = [...(base.layers ?? []), ...plan.layers.map(() => null)];
   return verified(await images.inspect(plan.tag), wanted);

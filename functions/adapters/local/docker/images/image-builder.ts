@@ -2,9 +2,14 @@ import { chmod, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { BUILD_CONTEXT } from '../../../../../shared/image/dependency-dockerfile.ts';
 import type { ImageBuilder } from '../../../../ports/image-builder.ts';
-import type { Log } from '../../../../ports/runtime.ts';
+import type { Clock, Log } from '../../../../ports/runtime.ts';
 import { type BuildFailure, changedSincePlanned } from '../../builds/build-failure.ts';
-import { buildLogPath, buildLogTail, withBuildLog } from '../../builds/build-log.ts';
+import {
+  buildLogPath,
+  buildLogTail,
+  makeBuildsDirectory,
+  withBuildLog,
+} from '../../builds/build-log.ts';
 import { type BuildTask, createBuildTable } from '../../builds/build-table.ts';
 import type { DockerCli, FindDockerCli } from '../engine/docker-cli.ts';
 import type { Engine } from '../engine/engine.ts';
@@ -18,6 +23,7 @@ export interface DockerBuilderOptions extends ImageSources {
   /** For build logs, which stay, and build contexts, which do not. Nothing else may be in it. */
   readonly dir: string;
   readonly log: Log;
+  readonly clock: Clock;
   /** Network of builds; null: the engine's usual one. `host` reaches an index on this machine's loopback. */
   readonly network: 'host' | null;
   /** Of one build. Default one hour. */
@@ -87,25 +93,30 @@ async function buildImage(
   const cli = await options.findCli();
   const context = join(dir, `${key}${CONTEXT}`);
   const path = buildLogPath(dir, key);
-  const { indexUrl } = options.settings;
-  const env = indexUrl === null ? cli.env : { ...cli.env, [INDEX_VARIABLE]: indexUrl };
+  const { env } = cli;
   try {
     await writeContext(context, wanted);
     const isDone = await withBuildLog({ path, cwd: dir, env, signal }, async (shell) => {
       const from = { engine, docker: cli.program };
       if (!(await fetchBase(from, wanted.base, shell))) return false;
-      return shell.succeeds(buildCommand(options, cli, { key, context }));
+      return shell.succeeds(buildCommand(options, cli, { key, context }), secretsOf(options));
     });
-    if (isDone && (await isBuilt(engine, key))) return null;
+    // Asked also when it failed: an engine that went away meanwhile says so, and then nobody's build failed.
+    if ((await isBuilt(engine, key)) && isDone) return null;
   } finally {
     await rm(context, { recursive: true, force: true });
   }
   return explainImageBuildLog(await buildLogTail(path), wanted.base.reference);
 }
 
+// For the build alone: a pull needs none.
+function secretsOf({ settings: { indexUrl } }: DockerBuilderOptions): Record<string, string> {
+  return indexUrl === null ? {} : { [INDEX_VARIABLE]: indexUrl };
+}
+
 // A service that was killed leaves those of its builds.
 async function removeContexts(dir: string): Promise<void> {
-  await mkdir(dir, { recursive: true });
+  await makeBuildsDirectory(dir);
   const left = (await readdir(dir)).filter((name) => name.endsWith(CONTEXT));
   for (const name of left) await rm(join(dir, name), { recursive: true, force: true });
 }
@@ -131,6 +142,7 @@ function buildCommand(
 // Modes are set, whatever the umask: jobs of any user read what is copied, and they are part of what BuildKit remembers.
 async function writeContext(context: string, wanted: WantedImage): Promise<void> {
   await rm(context, { recursive: true, force: true });
+  await mkdir(context, { mode: 0o700 });
   const files = [['Dockerfile', wanted.dockerfile] as const, ...wanted.files];
   for (const [name, content] of files) {
     const path = join(context, name);

@@ -7,6 +7,7 @@ import {
   BUILD_CONTEXT,
   dependencyDockerfile,
 } from '../../../../../shared/image/dependency-dockerfile.ts';
+import { indexUrlProblem } from '../../../../../shared/image/index-url.ts';
 import { namesExtraIndex } from '../../../../../shared/image/requirement-lines.ts';
 import type { DependencyRequest } from '../../../../ports/image-builder.ts';
 import type { Engine } from '../engine/engine.ts';
@@ -118,17 +119,14 @@ async function readCaBundle(path: string): Promise<Uint8Array> {
 
 /** What tells an index from others: neither its credentials nor anything they could be read from. */
 function indexName(indexUrl: string): string {
-  const url = parseIndexUrl(indexUrl);
+  const problem = indexUrlProblem(indexUrl);
+  if (problem !== null) {
+    throw new AppError('BUILD_FAILED', `The index_url of the service ${problem.message}`, {
+      hint: problem.hint,
+    });
+  }
+  const url = new URL(indexUrl);
   return sha256(`${url.origin}${url.pathname}`).slice(0, 16);
-}
-
-function parseIndexUrl(indexUrl: string): URL {
-  const url = URL.parse(indexUrl);
-  if (url?.protocol === 'https:' || url?.protocol === 'http:') return url;
-  // Its text may hold a password.
-  throw new AppError('BUILD_FAILED', 'The package index of the service is no http(s) URL.', {
-    hint: 'Set index_url to one, as in https://packages.example/simple.',
-  });
 }
 
 function refuseExtras(extras: readonly string[]): void {

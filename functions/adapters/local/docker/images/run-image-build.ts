@@ -19,7 +19,7 @@ const BUILD_MS = 30 * 60_000;
 
 /**
  * Makes a run image by a build, for engines that take no image in parts: each layer is one instruction. Not the same id each time, but
- * one tag: who looks that up first makes it once. Throws AppError BUILD_FAILED with the program's words, UNAVAILABLE after `signal`.
+ * one tag: who looks that up first makes it once. Throws AppError BUILD_FAILED with the program's words, the reason of `signal`.
  */
 export async function buildRunImage(
   docker: DockerProgram,
@@ -71,7 +71,7 @@ async function run(
   try {
     await promisify(execFile)(program, args, { env, timeout: BUILD_MS, signal });
   } catch (cause) {
-    if (signal.aborted) throw new AppError('UNAVAILABLE', 'The service ends.', { cause });
+    signal.throwIfAborted();
     const words = cause instanceof Error && 'stderr' in cause ? String(cause.stderr).trim() : '';
     const said = words === '' ? String(cause) : (words.split('\n').at(-1) ?? words);
     throw new AppError('BUILD_FAILED', `The code could not be laid on its image: ${said}`, {

@@ -94,6 +94,7 @@ describe('what was accepted', () => {
       'endingState',
       'expanded',
       'imageState',
+      'imageWait',
       'openLane',
       'run',
       'schemaVersion',

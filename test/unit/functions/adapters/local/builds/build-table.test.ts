@@ -8,6 +8,7 @@ import {
 import { AppError } from '../../../../../../shared/errors/app-error.ts';
 import { NO_DEPENDENCIES } from '../../../../../contract/image-builder.ts';
 import { SILENT_LOG } from '../../../../../doubles/logs.ts';
+import { createManualClock } from '../../../../../doubles/manual-clock.ts';
 
 describe('createBuildTable', () => {
   test('more builds than may run wait, and the next begins when one ends', async ({ expect }) => {
@@ -51,15 +52,16 @@ describe('createBuildTable', () => {
 
   test('what is thrown may be tried again where that can help', async ({ expect }) => {
     for (const [error, retryable] of [
-      [new AppError('UNAVAILABLE', 'Gone.', { hint: 'Wait.' }), true],
+      [new AppError('STORE_BUSY', 'Busy.', { hint: 'Wait.' }), true],
       [new AppError('BUILD_FAILED', 'Wrong.'), false],
       [new Error('disk'), true],
     ] as const) {
-      const { table, start } = opened({ throws: error });
+      const { table, start, clock } = opened({ throws: error });
       await start('a');
       await until(async () => (await table.poll('a', 1)).state !== 'building');
       expect(await table.poll('a', 1)).toEqual({
         state: 'failed',
+        failedAt: clock.now(),
         message: `The build was not finished: ${error.message}`,
         hint: ('hint' in error ? error.hint : undefined) ?? null,
         retryable,
@@ -108,6 +110,94 @@ describe('createBuildTable', () => {
     await until(async () => (await table.poll('a', 1)).state !== 'building');
     expect(await table.poll('a', 1)).toEqual({ state: 'absent' });
   });
+
+  test('what was made and is gone is made again, also by the same attempt', async ({ expect }) => {
+    const { table, start, end, running, begun, made } = opened();
+    await start('a');
+    await until(() => running().length === 1);
+    end('a', null);
+    await until(() => made.has('a'));
+    made.delete('a');
+    await until(async () => (await table.poll('a', 1)).state === 'absent');
+    await start('a');
+    expect(await table.poll('a', 1)).toEqual({ state: 'building' });
+    await until(() => begun.length === 2);
+    await table.close();
+  });
+
+  test('an attempt that failed begins anew, and one before it does not', async ({ expect }) => {
+    const { table, start, end, running, begun, clock } = opened();
+    await start('a', 2);
+    await until(() => running().length === 1);
+    end('a', { message: 'No.', hint: null, retryable: false });
+    await until(async () => (await table.poll('a', 2)).state === 'failed');
+    expect(await table.poll('a', 2)).toMatchObject({ failedAt: clock.now() });
+    await start('a', 1);
+    expect(await table.poll('a', 2)).toMatchObject({ state: 'failed' });
+    await start('a', 2);
+    await until(() => running().length === 1);
+    expect(begun).toEqual(['a', 'a']);
+    await table.close();
+  });
+
+  test('what makes it does not answer: as if it had never begun', async ({ expect }) => {
+    const { table, start, begun, discarded } = opened({
+      throws: new AppError('UNAVAILABLE', 'The engine is away.'),
+    });
+    await start('a');
+    await until(async () => (await table.poll('a', 1)).state !== 'building');
+    expect(await table.poll('a', 1)).toEqual({ state: 'absent' });
+    expect(discarded).toEqual(['a']);
+    await start('a');
+    await until(() => begun.length === 2);
+    await table.close();
+  });
+
+  test('a build that nobody asks for is ended after ten minutes, the others go on', async ({
+    expect,
+  }) => {
+    const { table, start, running, discarded, clock } = opened();
+    for (const key of ['a', 'b', 'c']) await start(key);
+    await until(() => running().length === 2);
+    for (let minute = 0; minute < 9; minute++) {
+      await table.poll('a', 1);
+      await clock.advance(60_000);
+    }
+    expect(running()).toEqual(['a', 'b']);
+    await table.poll('a', 1);
+    await clock.advance(60_000);
+    expect(running()).toEqual(['a']);
+    expect(discarded.toSorted()).toEqual(['b', 'c']);
+    for (const key of ['b', 'c']) expect(await table.poll(key, 1)).toEqual({ state: 'absent' });
+    expect(await table.poll('a', 1)).toEqual({ state: 'building' });
+    await table.close();
+  });
+
+  test('a failure that nobody asks for is forgotten, and nothing is left of it', async ({
+    expect,
+  }) => {
+    const { table, start, end, running, clock } = opened();
+    await start('a');
+    await until(() => running().length === 1);
+    end('a', { message: 'No.', hint: null, retryable: false });
+    await clock.advance(540_000);
+    expect(await table.poll('a', 1)).toMatchObject({ state: 'failed' });
+    await clock.advance(600_000);
+    expect(await table.poll('a', 1)).toEqual({ state: 'absent' });
+    expect(clock.sleeping()).toBe(0);
+  });
+
+  test('nothing sleeps on when builds are over, replaced or closed', async ({ expect }) => {
+    const { table, start, end, running, clock } = opened();
+    for (const key of ['a', 'b']) await start(key);
+    await until(() => running().length === 2);
+    await start('b', 2);
+    end('a', null);
+    await until(async () => (await table.poll('a', 1)).state === 'ready');
+    expect(clock.sleeping()).toBe(1);
+    await table.close();
+    expect(clock.sleeping()).toBe(0);
+  });
 });
 
 /** A table of two builds at a time, each of which ends when the test says so, or when it is cancelled. */
@@ -123,6 +213,7 @@ function opened(
   const begun: string[] = [];
   const made = new Set<string>();
   const discarded: string[] = [];
+  const clock = createManualClock();
   const build = async ({ key, signal }: BuildTask): Promise<BuildFailure | null> => {
     begun.push(key);
     if (options.throws !== undefined) throw options.throws;
@@ -135,6 +226,7 @@ function opened(
   };
   const table = createBuildTable({
     dir: '/nonexistent',
+    clock,
     log: { ...SILENT_LOG, warn: options.warn ?? console.warn, error: console.error },
     concurrency: 2,
     ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
@@ -145,6 +237,8 @@ function opened(
   return {
     table,
     begun,
+    made,
+    clock,
     discarded,
     start: (key: string, attempt = 1) =>
       table.start({ key, attempt, dependencies: NO_DEPENDENCIES }),

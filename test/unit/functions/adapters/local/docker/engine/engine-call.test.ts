@@ -32,6 +32,15 @@ describe('a question to the engine', () => {
     expect(isAsked).toBe(false);
   });
 
+  test('of a user that we end ourselves says nothing about the engine', async ({ expect }) => {
+    const closing = new AbortController();
+    const asked = askForUser({ ms: 60_000, signal: closing.signal }, never);
+    closing.abort();
+    await expect(asked).rejects.toThrow(EngineSilent);
+    const late = askForUser({ ms: 20, signal: new AbortController().signal }, never);
+    await expect(late).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  });
+
   test('that is refused tells status and words of the engine', async ({ expect }) => {
     const refusals = [
       Object.assign(new Error('x'), { statusCode: 409, json: { message: 'name in use\n' } }),

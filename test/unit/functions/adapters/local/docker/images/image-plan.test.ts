@@ -60,7 +60,7 @@ describe('the key of a dependency image', () => {
     writeFileSync(caBundle, CA);
     const { files, dockerfile } = await planned({}, { caBundle });
     expect([...files.keys()]).toEqual(['requirements/r.txt', 'ca-bundle.pem']);
-    expect(dockerfile).toContain('FROM pinned/base:cpu\n');
+    expect(dockerfile).toContain('FROM pinned/base:cpu AS environment\n');
   });
 
   test('settings that cannot be used are named, and show no password', async ({
@@ -74,7 +74,12 @@ describe('the key of a dependency image', () => {
     );
     writeFileSync(caBundle, 'no certificate');
     await expect(planned({}, { caBundle })).rejects.toThrow(/holds no PEM certificate/);
-    for (const indexUrl of ['ftp://u:secret@packages.example', 'secret', 'file:///secret']) {
+    const urls = ['ftp://u:secret@packages.example', 'secret', 'file:///secret'];
+    const queries = [
+      'https://packages.example/simple?t=secret',
+      'https://packages.example/#secret',
+    ];
+    for (const indexUrl of [...urls, ...queries]) {
       const error = await planned({}, { indexUrl }).catch((thrown: unknown) => thrown);
       expect(error).toMatchObject({ code: 'BUILD_FAILED' });
       expect(JSON.stringify(error) + String(error)).not.toContain('secret');
