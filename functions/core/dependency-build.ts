@@ -23,24 +23,52 @@ export async function prepareDependencies(
   submission: SubmissionDoc,
 ): Promise<Dependencies> {
   const plan = await deps.builder.plan(requestOf(submission));
-  if (plan === null || plan.ready) return { kind: 'prepared', plan };
+  if (plan === null) return { kind: 'prepared', plan };
   return retryStale(async () => {
     const build = await getOne(deps, 'builds', plan.key);
-    // It may have become ready since we asked; only if it is still not there it is gone.
-    const again =
-      build?.value.state === 'ready' ? await deps.builder.plan(requestOf(submission)) : null;
-    if (again?.ready === true) return { kind: 'prepared', plan: again };
-    if (
-      build === undefined ||
-      build.value.state === 'ready' ||
-      failedBefore(build.value, submission)
-    ) {
-      const attempt = firstOfNextRound(build?.value.attempt ?? 0);
-      return startBuild(deps, { key: plan.key, submission, before: build, attempt });
-    }
-    if (build.value.state === 'failed') return failedBuild(build.value);
-    return followBuild(deps, build, { submission, plan });
+    return plan.ready
+      ? isThere(deps, build, { submission, plan })
+      : isNotThere(deps, build, { submission, plan });
   });
+}
+
+interface Asked {
+  readonly submission: SubmissionDoc;
+  readonly plan: DependencyPlan;
+}
+
+// The builder may know it before anybody has asked how its build goes.
+async function isThere(
+  deps: CoreDeps,
+  build: Stored<'builds'> | undefined,
+  { submission, plan }: Asked,
+): Promise<Dependencies> {
+  if (build?.value.state === 'building') {
+    await finish(deps, build, { submission, progress: { state: 'ready' } });
+  }
+  return { kind: 'prepared', plan };
+}
+
+async function isNotThere(
+  deps: CoreDeps,
+  build: Stored<'builds'> | undefined,
+  asked: Asked,
+): Promise<Dependencies> {
+  const { submission, plan } = asked;
+  // It may have become ready since we asked; only if it is still not there it is gone.
+  const again =
+    build?.value.state === 'ready' ? await deps.builder.plan(requestOf(submission)) : null;
+  if (again?.ready === true) return { kind: 'prepared', plan: again };
+  if (
+    build === undefined ||
+    build.value.state === 'ready' ||
+    failedBefore(build.value, submission)
+  ) {
+    const attempt = firstOfNextRound(build?.value.attempt ?? 0);
+    return startBuild(deps, { key: plan.key, submission, before: build, attempt });
+  }
+  if (build.value.state === 'failed') return failedBuild(build.value);
+  return followBuild(deps, build, asked);
 }
 
 /** What a builder is asked for. */
@@ -92,7 +120,7 @@ async function startBuild(
 async function followBuild(
   deps: CoreDeps,
   build: Stored<'builds'>,
-  of: { readonly submission: SubmissionDoc; readonly plan: DependencyPlan },
+  of: Asked,
 ): Promise<Dependencies> {
   const { id: key, attempt } = build.value;
   const progress = await deps.builder.poll(key, attempt);
@@ -105,12 +133,21 @@ async function followBuild(
     const { submission } = of;
     return startBuild(deps, { key, submission, before: build, attempt: attempt + 1 });
   }
-  const finished = finishedBuild(build.value, progress, deps.clock.now());
-  await deps.store.commit([put(build.key, finished, { version: build.version })]);
-  tellFinished(deps, finished, of.submission.id);
+  const finished = await finish(deps, build, { submission: of.submission, progress });
   return finished.state === 'failed'
     ? failedBuild(finished)
     : { kind: 'prepared', plan: { ...of.plan, ready: true } };
+}
+
+async function finish(
+  deps: CoreDeps,
+  { key, value, version }: Stored<'builds'>,
+  of: { readonly submission: SubmissionDoc; readonly progress: BuildProgress },
+): Promise<BuildDoc> {
+  const finished = finishedBuild(value, of.progress, deps.clock.now());
+  await deps.store.commit([put(key, finished, { version })]);
+  tellFinished(deps, finished, of.submission.id);
+  return finished;
 }
 
 // Nobody looked when it failed: for who asks only now it is as if it had not been tried.

@@ -58,7 +58,7 @@ interface Build {
 
 // Whoever waits for a build asks every few seconds. Looks are counted, not time: a machine may have been asleep.
 const LOOK_MS = 60_000;
-const QUIET_LOOKS = 10;
+const QUIET_LOOKS = 3;
 
 interface Table {
   readonly options: BuildTableOptions;
@@ -68,7 +68,7 @@ interface Table {
 
 /**
  * Builds of this process by key: one at a time for each, the newest attempt counts. Forgotten with the process, when they have made
- * what they are for, and when nobody has asked for ten minutes, which also ends a build that runs.
+ * what they are for, and when nobody has asked for three minutes, which also ends a build that runs.
  */
 export function createBuildTable(options: BuildTableOptions): BuildTable {
   const { isReady } = options;

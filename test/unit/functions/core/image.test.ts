@@ -249,6 +249,21 @@ describe('image step', () => {
     });
   });
 
+  test('a build that is there before anybody asked how it goes is finished too, once', async ({
+    expect,
+  }) => {
+    const deps = await withDependencies();
+    await saved(deps, 'submissions', waiting({ id: 'second' }));
+    await prepareImage(deps, 'submission');
+    await deps.clock.advance(7_000);
+    deps.builder.progress = { state: 'ready' };
+    for (const id of ['submission', 'second']) await prepareImage(deps, id);
+    const { value: build } = await stored(deps, 'builds', KEY);
+    expect(build).toMatchObject({ state: 'ready', finishedAt: deps.clock.now() });
+    const finished = deps.lines.filter(({ message }) => message === 'build finished');
+    expect(finished).toMatchObject([{ fields: { build: KEY, state: 'ready', ms: 7_000 } }]);
+  });
+
   test('tells when a submission has what it runs in', async ({ expect }) => {
     const deps = await withSubmission();
     await prepareImage(deps, 'submission');

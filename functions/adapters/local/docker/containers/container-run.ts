@@ -14,6 +14,7 @@ import {
   isOfJob,
   LOST,
   notStarted,
+  REMOVED,
 } from './container-verdict.ts';
 import type { ContainerFacts, Containers } from './containers.ts';
 import type { DockerAttempt } from './docker-attempt.ts';
@@ -240,16 +241,22 @@ async function exited(
 ): Promise<Progress> {
   if (!(await deps.output.complete(attempt, found))) return PENDING;
   // That it ran out of memory may be told a little later than that it has exited.
-  const { outOfMemory } = (await deps.containers.inspect(found.id)) ?? found;
+  const now = await deps.containers.inspect(found.id);
+  const { outOfMemory } = now ?? found;
+  // As `docker rm --force` does it: killed, and removed in the same moment.
+  const isRemoved = found.exitCode === KILLED && (now === null || IS_GOING.has(now.status));
   const last = await deps.output.last(attempt);
   return {
     kind: 'ended',
     startedAt: attempt.startedAt,
     at: found.finishedAt ?? deps.clock.now(),
     exitCode: found.exitCode,
-    cause: causeOfExit({ ...found, outOfMemory }, deps.limits, last),
+    cause: isRemoved ? REMOVED : causeOfExit({ ...found, outOfMemory }, deps.limits, last),
   };
 }
+
+const KILLED = 137;
+const IS_GOING: ReadonlySet<string> = new Set(['removing', 'dead']);
 
 const REFUSED = Symbol('refused');
 

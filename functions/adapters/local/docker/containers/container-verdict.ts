@@ -49,6 +49,12 @@ export const FORGOTTEN: Cause = {
     'Docker ended suddenly while it ran or was being started, and does not know its exit status; resubmit it.',
 };
 
+/** Somebody ended it so while it ran. */
+export const REMOVED: Cause = {
+  code: 'lost',
+  message: 'Its container was killed and removed by somebody else than caliban; resubmit the job.',
+};
+
 /** Nobody knows how it ended. */
 export const LOST: Cause = {
   code: 'lost',

@@ -153,13 +153,13 @@ describe('createBuildTable', () => {
     await table.close();
   });
 
-  test('a build that nobody asks for is ended after ten minutes, the others go on', async ({
+  test('a build that nobody asks for is ended after three minutes, the others go on', async ({
     expect,
   }) => {
     const { table, start, running, discarded, clock } = opened();
     for (const key of ['a', 'b', 'c']) await start(key);
     await until(() => running().length === 2);
-    for (let minute = 0; minute < 9; minute++) {
+    for (let minute = 0; minute < 2; minute++) {
       await table.poll('a', 1);
       await clock.advance(60_000);
     }
@@ -180,9 +180,9 @@ describe('createBuildTable', () => {
     await start('a');
     await until(() => running().length === 1);
     end('a', { message: 'No.', hint: null, retryable: false });
-    await clock.advance(540_000);
+    await clock.advance(120_000);
     expect(await table.poll('a', 1)).toMatchObject({ state: 'failed' });
-    await clock.advance(600_000);
+    await clock.advance(180_000);
     expect(await table.poll('a', 1)).toEqual({ state: 'absent' });
     expect(clock.sleeping()).toBe(0);
   });
