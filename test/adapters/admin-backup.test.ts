@@ -151,19 +151,20 @@ describe('a backup that is made while a sweep runs', () => {
     const service = await startOneMachine(t.onTestFinished, dataDir);
     await service.submit({ script: 'echo out > kept; ln -s kept link; mkfifo pipe', count: 1 });
     await service.until(1, 'SUCCEEDED');
+    // What it did not change of its copy of the code goes a moment after its end.
+    await t.expect
+      .poll(() => inWork(dataDir), { timeout: 20_000 })
+      .toEqual(['kept', 'link', 'pipe']);
     await caliban(['admin', 'backup', target, '--data_dir', dataDir]);
-    t.expect(readdirSync(target).sort()).toEqual(['layers', 'process', 'service.db', 'token']);
+    const kept = ['builds', 'layers', 'process', 'service.db', 'token'];
+    t.expect(readdirSync(target).sort()).toEqual(kept);
     t.expect(readdirSync(join(target, 'process')).sort()).toEqual(['attempts', 'live']);
     for (const name of ['token', 'service.db']) {
       t.expect(statSync(join(target, name)).mode & 0o777).toBe(0o600);
     }
     t.expect(statSync(target).mode & 0o777).toBe(0o700);
     t.expect(readFileSync(join(target, 'token'))).toEqual(readFileSync(join(dataDir, 'token')));
-    const files = readdirSync(target, { recursive: true, encoding: 'utf8' });
-    const inWork = files
-      .map((path) => path.split('/work/')[1])
-      .filter((path) => path !== undefined);
-    t.expect(inWork.sort()).toEqual(['kept', 'link']);
+    t.expect(inWork(target)).toEqual(['kept', 'link']);
   });
 });
 
@@ -286,6 +287,12 @@ describe('a backup that is broken off', () => {
     t.expect(await checkOf(`${target}-2`)).toMatchObject({ status: 0 });
   });
 });
+
+/** What jobs have below their working directories, over all jobs. */
+function inWork(dataDir: string): string[] {
+  const files = readdirSync(dataDir, { recursive: true, encoding: 'utf8' });
+  return files.flatMap((path) => path.split('/work/')[1] ?? []).sort();
+}
 
 function places({ onTestFinished }: Pick<TestContext, 'onTestFinished'>) {
   const { path, remove } = temporaryDirectory();
