@@ -1,21 +1,11 @@
 import { describe, test } from 'vitest';
-import { createMemoryRegistry } from '../../../../functions/adapters/memory/memory-registry.ts';
 import { requestEnding, stopEnding } from '../../../../functions/core/ending.ts';
 import { prepareImage } from '../../../../functions/core/image.ts';
-import { jobView } from '../../../../functions/core/job-view.ts';
 import { readSubmission } from '../../../../functions/core/read-submissions.ts';
-import type { BuildDoc, SubmissionDoc } from '../../../../functions/ports/documents.ts';
 import type { Registry } from '../../../../functions/ports/registry.ts';
 import { AppError } from '../../../../shared/errors/app-error.ts';
 import { CODE_LAYER } from '../../../doubles/a-spec.ts';
-import {
-  aJob,
-  aSubmission,
-  coreDeps,
-  LANE,
-  START,
-  type TestDeps,
-} from '../../../doubles/builders.ts';
+import { aJob, LANE, START } from '../../../doubles/builders.ts';
 import {
   jobNow,
   saved,
@@ -24,21 +14,16 @@ import {
   waitingMessages,
 } from '../../../doubles/store-access.ts';
 
-const KEY = 'venv-key';
-const RETRYABLE = {
-  state: 'failed',
-  failedAt: START,
-  message: 'The package index does not answer.',
-  hint: 'Try again later.',
-  retryable: true,
-} as const;
-const FINAL = {
-  state: 'failed',
-  failedAt: START,
-  message: 'No version torch==99.',
-  hint: 'Correct requirements.txt.',
-  retryable: false,
-} as const;
+import {
+  aBuild,
+  FINAL,
+  KEY,
+  RETRYABLE,
+  viewOf,
+  waiting,
+  withDependencies,
+  withSubmission,
+} from '../../../fixtures/image-step.ts';
 
 describe('image step', () => {
   test('with nothing to prepare the submission is ready and open, and the drainer is woken', async ({
@@ -327,100 +312,3 @@ describe('image step', () => {
     expect(await submissionNow(deps)).toMatchObject({ run: null, endingState: 'STOPPED' });
   });
 });
-
-describe('on a platform that runs images', () => {
-  test('the run image is the dependency image with the code layers and the command', async ({
-    expect,
-  }) => {
-    const deps = await withDependencies();
-    const images = createMemoryRegistry();
-    const base = images.push('deps:1');
-    deps.builder.onPlan = async () => ({ key: KEY, ready: true, image: 'deps:1' });
-    await prepareImage({ ...deps, registry: images }, 'submission');
-    const ready = await submissionNow(deps);
-    expect(ready).toMatchObject({ imageState: 'ready', buildId: KEY, run: { kind: 'image' } });
-    const digest = ready.run?.kind === 'image' ? ready.run.digest : '';
-    expect(images.appended.get(digest)).toEqual({
-      base,
-      layers: ready.codeLayers,
-      entrypoint: ready.command,
-    });
-  });
-
-  test('a given image is taken as it is: no layers, no build', async ({ expect }) => {
-    const deps = await withSubmission({ image: 'team/model:7', codeLayers: [] });
-    const images = createMemoryRegistry();
-    const digest = images.push('team/model:7');
-    await prepareImage({ ...deps, registry: images }, 'submission');
-    expect(await submissionNow(deps)).toMatchObject({ run: { kind: 'image', digest } });
-    expect(deps.builder.started).toEqual([]);
-  });
-
-  test('waits for a given image that is being fetched', async ({ expect }) => {
-    const deps = await withSubmission({ image: 'team/model:7', codeLayers: [] });
-    const registry: Registry = {
-      ...createMemoryRegistry(),
-      resolve: async () => ({ state: 'pending' }),
-    };
-    await prepareImage({ ...deps, registry }, 'submission');
-    expect((await submissionNow(deps)).imageState).toBe('waiting');
-    expect(await waitingMessages(deps)).toHaveLength(1);
-  });
-
-  test('a given image that does not exist ends the submission with the registry’s words', async ({
-    expect,
-  }) => {
-    const deps = await withSubmission({ image: 'team/gone:1', codeLayers: [] });
-    await prepareImage({ ...deps, registry: createMemoryRegistry() }, 'submission');
-    const { endingState, endingCause } = await submissionNow(deps);
-    expect(endingState).toBe('FAILED');
-    expect(endingCause?.message).toContain('team/gone:1');
-  });
-
-  test('without a registry a given image is refused, not run as something else', async ({
-    expect,
-  }) => {
-    const deps = await withSubmission({ image: 'team/model:7', codeLayers: [] });
-    await prepareImage(deps, 'submission');
-    expect(await submissionNow(deps)).toMatchObject({ endingState: 'FAILED', run: null });
-  });
-});
-
-async function viewOf(deps: TestDeps) {
-  return jobView(await jobNow(deps), await submissionNow(deps));
-}
-
-function waiting(changes: Partial<SubmissionDoc> = {}): SubmissionDoc {
-  return aSubmission({ imageState: 'waiting', run: null, openLane: null, ...changes });
-}
-
-async function withSubmission(changes: Partial<SubmissionDoc> = {}): Promise<TestDeps> {
-  const deps = coreDeps();
-  await saved(deps, 'submissions', waiting(changes));
-  return deps;
-}
-
-// A submission whose dependencies are not prepared yet.
-async function withDependencies(): Promise<TestDeps> {
-  const deps = await withSubmission();
-  deps.builder.onPlan = async () => ({
-    key: KEY,
-    ready: deps.builder.progress?.state === 'ready',
-    image: null,
-  });
-  return deps;
-}
-
-function aBuild(changes: Partial<BuildDoc>): BuildDoc {
-  return {
-    schemaVersion: 1,
-    id: KEY,
-    state: 'building',
-    attempt: 1,
-    dependencies: aSubmission().dependencies,
-    startedAt: START - 10,
-    finishedAt: null,
-    error: null,
-    ...changes,
-  };
-}
