@@ -19,27 +19,50 @@ export async function run(ctx: Context): Promise<number> {
   const log = createLogReader(ctx, client, jobId);
   if (!ctx.options.isSet('follow') || !connection.live) {
     await log.catchUp();
-    tellFailure(ctx, await client.job(jobId));
+    tellState(ctx, await client.job(jobId), log.printed());
     return 0;
   }
+  let told = '';
   for (;;) {
     // Asked before reading: what a job wrote before it ended is then surely read.
     const job = await client.job(jobId);
     await log.catchUp();
     if (isTerminal(job.stage)) {
-      tellFailure(ctx, job);
+      tellState(ctx, job, log.printed());
       return 0;
     }
     const before = log.printed();
+    if (before === 0 && hasNotStarted(job) && job.cause.message !== told) {
+      told = job.cause.message;
+      tellState(ctx, job, before);
+    }
     await log.follow();
     if (log.printed() === before) await ctx.io.clock.sleep(QUIET_MS, ctx.io.signal);
   }
 }
 
-// What ended a job is often not in what it printed.
-function tellFailure({ out }: Context, { id, stage, cause }: JobView): void {
-  if (stage === 'FAILED') out.note(`Job ${id} FAILED: ${printable(cause.message)}`);
+// What ended a job is often not in what it printed, and silence has a reason.
+function tellState({ out }: Context, job: JobView, printed: number): void {
+  const { id, stage, state, cause } = job;
+  const why = printable(cause.message.trim());
+  const isSilent = printed === 0;
+  if (isSilent && hasNotStarted(job)) out.note(`Job ${id} has not started (${state}): ${why}`);
+  else if (isSilent && neverStarted(job)) out.note(`Job ${id} never started (${state}): ${why}`);
+  else if (stage === 'FAILED') out.note(`Job ${id} FAILED: ${why}`);
+  else if (isSilent && isTerminal(stage)) out.note(`Job ${id} printed nothing (${state}): ${why}`);
+  else if (isSilent) out.note(`Job ${id} has printed nothing yet (${state}): ${why}`);
 }
+
+function hasNotStarted({ stage, startedAt }: JobView): boolean {
+  return startedAt === null && WAITING.has(stage);
+}
+
+// One that its platform took may have run without being seen.
+function neverStarted({ stage, startedAt, ref }: JobView): boolean {
+  return isTerminal(stage) && startedAt === null && ref === null;
+}
+
+const WAITING: ReadonlySet<JobView['stage']> = new Set(['QUEUED', 'SUBMITTING', 'SUBMITTED']);
 
 interface LogReader {
   /** Prints everything written so far. */

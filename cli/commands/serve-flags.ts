@@ -63,6 +63,20 @@ export const HANDED_ON = [
   'ca_bundle',
   'log_level',
 ];
+/** Refuses flags beside one that starts nothing. Throws USAGE. */
+export function refuseUnusedFlags(options: OptionValues): void {
+  const only = ['status', 'stop'].find((name) => options.isSet(name));
+  if (only === undefined) return;
+  const others = [...HANDED_ON, 'index_url', 'token', 'detach', 'stop']
+    .filter((name) => name !== only && options.isSet(name))
+    .map((name) => `--${name}`)
+    .join(', ');
+  if (others === '') return;
+  throw new AppError('USAGE', `--${only} starts no service: ${others} would have no effect.`, {
+    hint: `Leave out ${others}, or start one with it after: caliban serve --stop`,
+  });
+}
+
 /** Refuses flags that the service that runs already does not have, or not for sure. Throws SERVICE_LOCKED. */
 export function refuseOtherFlags(options: OptionValues, running: FoundServe): void {
   const { hostname, port } = new URL(running.address);

@@ -14,11 +14,18 @@ import {
 } from '../lib/serve-file.ts';
 import { startServe } from '../lib/start-serve.ts';
 import { alignColumns } from '../lib/table.ts';
-import { alreadyRuns, HANDED_ON, readServeFlags, refuseOtherFlags } from './serve-flags.ts';
+import {
+  alreadyRuns,
+  HANDED_ON,
+  readServeFlags,
+  refuseOtherFlags,
+  refuseUnusedFlags,
+} from './serve-flags.ts';
 
 /** `caliban serve`. */
 export async function run(ctx: Context): Promise<number> {
   const { options } = ctx;
+  refuseUnusedFlags(options);
   if (options.isSet('status')) return status(ctx);
   if (options.isSet('stop')) return stop(ctx);
   const flags = readServeFlags(ctx);

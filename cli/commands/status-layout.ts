@@ -13,6 +13,8 @@ export interface ShownExperiment {
 export interface LayoutOptions {
   /** Shown as `~` in paths. */
   readonly home: string;
+  /** Characters of a line that tells a cause; without it the cause is told whole. */
+  readonly width?: number | undefined;
   /** Width of the id column. */
   readonly idWidth: number;
   /** Under an experiment without any. */
@@ -20,6 +22,12 @@ export interface LayoutOptions {
 }
 
 const MIN_ID_WIDTH = 8;
+/** Causes of a wait for more than one's turn. */
+const WAITS: ReadonlySet<JobView['cause']['code']> = new Set([
+  'waiting-for-image',
+  'waiting-for-quota',
+  'claim-taken-over',
+]);
 
 /** Width of the id column for these jobs, never below what was used before. */
 export function idWidthOf(experiments: readonly ShownExperiment[], before = MIN_ID_WIDTH): number {
@@ -28,7 +36,7 @@ export function idWidthOf(experiments: readonly ShownExperiment[], before = MIN_
 
 /**
  * Writes experiments in the original's tree, part by part: a docker config line stands above the first experiment and
- * wherever it changes. What keeps an environment from being prepared is told under the first job that waits for it.
+ * wherever it changes. Why a job failed is told below it; what jobs wait for, under the first that waits for it.
  */
 export function createExperimentLayout(): (
   experiments: readonly ShownExperiment[],
@@ -36,17 +44,18 @@ export function createExperimentLayout(): (
 ) => string[] {
   let environment: string | undefined;
   let told: string | undefined;
-  const waitLines = ({ cause }: JobView): string[] => {
-    if (cause.code !== 'waiting-for-image' || cause.message === told) return [];
+  const causeLines = ({ state, cause }: JobView, options: LayoutOptions): string[] => {
+    if (state === 'FAILED') return [causeLine('failed', cause.message, options)];
+    if (!WAITS.has(cause.code) || cause.message === told) return [];
     told = cause.message;
-    return [`      waits: ${printable(cause.message)}`];
+    return [causeLine('waits', cause.message, options)];
   };
   return (experiments, options) =>
     experiments.flatMap(({ experiment, jobs }) => {
       const head =
         experiment.environment.id === environment ? [] : [configLine(experiment, options)];
       environment = experiment.environment.id;
-      const lines = jobs.flatMap((job) => [jobLine(job, options), ...waitLines(job)]);
+      const lines = jobs.flatMap((job) => [jobLine(job, options), ...causeLines(job, options)]);
       const none = jobs.length === 0 && options.noJobs !== undefined ? [options.noJobs] : [];
       return [...head, experimentLine(experiment), ...lines, ...none];
     });
@@ -56,7 +65,7 @@ export function createExperimentLayout(): (
 export function recentLines(
   jobs: readonly JobView[],
   summaries: readonly ExperimentSummary[],
-  home: string,
+  place: Pick<LayoutOptions, 'home' | 'width'>,
 ): string[] {
   const byId = new Map(summaries.map((summary) => [summary.id, summary]));
   const groups = new Map<string, Map<string, JobView[]>>();
@@ -71,10 +80,10 @@ export function recentLines(
       return experiment === undefined ? [] : [{ experiment, jobs: ofExperiment }];
     });
     const name = shown[0]?.experiment.group.name ?? '';
-    const width = idWidthOf(shown);
+    const idWidth = idWidthOf(shown);
     return [
       groupLine(name),
-      ...createExperimentLayout()(inOrder(shown), { home, idWidth: width }),
+      ...createExperimentLayout()(inOrder(shown), { ...place, idWidth }),
       '',
     ];
   });
@@ -134,6 +143,11 @@ function jobLine(job: JobView, { idWidth }: LayoutOptions): string {
   ];
   const name = job.ref === null ? '' : `name: ${printable(job.ref)}`;
   return `    job ${columns.join(' ')} container: ${printable(shortImage(job.container ?? '-'))} ${name}`;
+}
+
+function causeLine(what: string, message: string, { width }: LayoutOptions): string {
+  const line = `      ${what}: ${printable(message.trim().replace(/\s+/g, ' '))}`;
+  return width === undefined || line.length <= width ? line : `${line.slice(0, width - 1)}…`;
 }
 
 // An image without a name of its own, as `docker images` shows it.

@@ -63,7 +63,11 @@ async function* linesOf(view: View, client: Client): AsyncGenerator<string[]> {
     return;
   }
   const title = limit === Number.POSITIVE_INFINITY ? 'all jobs' : `most recent ${limit} jobs`;
-  yield [`${title} for user ${user}:`, '', ...recentLines(jobs, experiments, view.ctx.io.home)];
+  yield [`${title} for user ${user}:`, '', ...recentLines(jobs, experiments, placeOf(view))];
+}
+
+function placeOf({ ctx: { io } }: View) {
+  return { home: io.home, width: io.stdout.isTTY === true ? sizeOf(io.stdout).columns : undefined };
 }
 
 // Page by page: a group may hold millions.
@@ -79,7 +83,7 @@ async function* groupLines(
   for await (const page of pages) {
     const shown = page.map(({ jobs, ...experiment }) => ({ experiment, jobs }));
     idWidth = idWidthOf(shown, idWidth);
-    yield layout(shown, { home: view.ctx.io.home, idWidth, noJobs: '    no jobs found' });
+    yield layout(shown, { ...placeOf(view), idWidth, noJobs: '    no jobs found' });
   }
 }
 

@@ -1,5 +1,6 @@
 import type { GroupView, StopView } from '../../shared/api/groups.ts';
 import { AppError } from '../../shared/errors/app-error.ts';
+import { EXIT } from '../../shared/errors/catalog.ts';
 import { connectOrStart } from '../lib/connect.ts';
 import type { Context } from '../lib/context.ts';
 import { printable } from '../lib/output.ts';
@@ -25,9 +26,10 @@ export async function run(ctx: Context): Promise<number> {
     return 0;
   }
   if (!json) out.note(planText(group, plan));
-  if (!(await agreed(ctx, jobs))) {
+  const answer = await agreed(ctx, jobs);
+  if (answer !== 'yes') {
     out.note('Nothing was stopped.');
-    return 0;
+    return answer === 'no' ? 0 : EXIT.interrupted;
   }
   const stopped = await client.stopGroup(group.id, false);
   if (json) await out.json({ group, stop: stopped });
@@ -38,8 +40,11 @@ export async function run(ctx: Context): Promise<number> {
   return 0;
 }
 
-async function agreed({ io, out, options }: Context, jobs: number): Promise<boolean> {
-  if (options.isSet('yes')) return true;
+async function agreed(
+  { io, out, options }: Context,
+  jobs: number,
+): Promise<'yes' | 'no' | 'interrupted'> {
+  if (options.isSet('yes')) return 'yes';
   if (!out.interactive || io.stdin.isTTY !== true) {
     throw new AppError('USAGE', `This would stop ${jobsText(jobs)}; there is no terminal to ask.`, {
       hint: 'Answer in advance with --yes, or look with --dry_run.',
@@ -48,9 +53,15 @@ async function agreed({ io, out, options }: Context, jobs: number): Promise<bool
   const question = jobs === 1 ? 'stop this job?' : `stop these ${jobs} jobs?`;
   const dialogue = {
     write: (text: string) => void io.stderr.write(text),
-    nextLine: linesOf(io.stdin),
+    nextLine: linesOf(io.stdin, io.signal),
   };
-  return confirm(dialogue, question, false);
+  try {
+    return (await confirm(dialogue, question, false)) ? 'yes' : 'no';
+  } catch (error) {
+    if (error !== io.signal.reason) throw error;
+    dialogue.write('\n'); // the cursor stands behind the question
+    return 'interrupted';
+  }
 }
 
 function jobsOf({ waiting, active, notCreated }: StopView): number {

@@ -30,15 +30,32 @@ export async function confirm(
   }
 }
 
-/** Lines of an input stream, read only as far as they are asked for; undefined at its end. */
+/**
+ * Lines of an input stream, read only as far as they are asked for; undefined at its end. Rejects with the signal's reason when
+ * it aborts, also while nobody types.
+ */
 export function linesOf(
   input: AsyncIterable<string | Uint8Array>,
+  signal: AbortSignal,
 ): () => Promise<string | undefined> {
   const lines = splitLines(input);
   return async () => {
-    const next = await lines.next();
+    const next = await unlessAborted(lines.next(), signal);
     return next.done === true ? undefined : next.value;
   };
+}
+
+// A terminal gives no way to take back a read: what it still gives later is dropped.
+async function unlessAborted<T>(reading: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const interrupt = () => reject(signal.reason);
+  if (signal.aborted) interrupt();
+  signal.addEventListener('abort', interrupt, { once: true });
+  try {
+    return await Promise.race([reading, aborted]);
+  } finally {
+    signal.removeEventListener('abort', interrupt);
+  }
 }
 
 async function* splitLines(input: AsyncIterable<string | Uint8Array>): AsyncGenerator<string> {

@@ -4,6 +4,7 @@ import { access, mkdir, open, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { AppError } from '../../shared/errors/app-error.ts';
+import { EXIT } from '../../shared/errors/catalog.ts';
 import type { Io } from './io.ts';
 import { type FoundServe, type SoughtServe, seekServe, silentServe } from './serve-file.ts';
 
@@ -34,7 +35,7 @@ export interface StartedServe extends FoundServe {
 /**
  * Starts a detached `serve` of the data directory and waits until it answers. When another one was faster, that one
  * is found; when another one was about to end, it is started again. A directory made for one that cannot start is removed.
- * Throws DATA_DIR_UNUSABLE, NO_SERVICE with the end of what it wrote.
+ * Throws DATA_DIR_UNUSABLE, SERVE_REFUSED in its words, NO_SERVICE with the end of what it wrote.
  */
 export async function startServe(
   io: Io,
@@ -81,7 +82,10 @@ async function lost(
   const end = ended();
   if (end === null) return false;
   if (end.status === 0) return at.now - end.at > RACE_MS;
-  const error = await startFailed(log, `ended with status ${end.status}`, at.made === undefined);
+  const what = `ended with status ${end.status}`;
+  const error =
+    (end.status === EXIT.usage ? await refusal(log) : null) ??
+    (await startFailed(log, what, at.made === undefined));
   if (at.made !== undefined) await takeBack(log, at.dataDir, at.made);
   throw error;
 }
@@ -161,6 +165,14 @@ async function hasToken(dataDir: string, { token }: StartFlags): Promise<boolean
     () => true,
     () => false,
   );
+}
+
+// A refused flag is told as it is without --detach, in the words of the process that was started.
+async function refusal({ path, from }: StartLog): Promise<AppError | null> {
+  const log = await text(createReadStream(path, { start: from })).catch(() => '');
+  const [, message, hint = ''] = /^error: (.+)\n?([\s\S]*)/m.exec(log.trimEnd()) ?? [];
+  if (message === undefined) return null;
+  return new AppError('SERVE_REFUSED', message, hint === '' ? {} : { hint });
 }
 
 async function startFailed(

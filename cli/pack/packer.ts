@@ -124,11 +124,14 @@ async function keyOf(tree: LayerTree, cache: StatCache, signal: AbortSignal): Pr
   return key;
 }
 
+// As shown, anything smaller is 0.0 MiB.
+const LISTED_BYTES = 0.1 * 1024 * 1024;
+
 function noteWhatGoesUp(plan: PackPlan, note: (line: string) => void): void {
   for (const { message } of plan.notices) note(message);
   const total = plan.largest.reduce((sum, { size }) => sum + size, 0);
   if (total < LARGE_BYTES) return;
   note('The largest files that go up (leave some out with .dockerignore):');
-  for (const { path, size } of plan.largest)
+  for (const { path, size } of plan.largest.filter(({ size }) => size >= LISTED_BYTES))
     note(`  ${(size / 1024 / 1024).toFixed(1).padStart(8)} MiB  ${path}`);
 }

@@ -55,9 +55,11 @@ export function jobView(job: JobDoc, submission: SubmissionDoc): JobView {
 // Of the submission, not written to each of its jobs: a sweep has many, and the wait may end at once.
 function waitOf({ state }: JobDoc, { imageState, imageWait }: SubmissionDoc): Cause | null {
   const isWaiting = state === 'QUEUED' && imageState === 'waiting';
-  return isWaiting && typeof imageWait === 'string'
-    ? { code: 'waiting-for-image', message: imageWait }
-    : null;
+  if (!isWaiting) return null;
+  return {
+    code: 'waiting-for-image',
+    message: imageWait ?? 'Its image or environment is being prepared.',
+  };
 }
 
 /** One job with everything known about it. */

@@ -80,13 +80,24 @@ function numberAt(text: string, offset: number): string {
 function problemsOf(issue: z.core.$ZodIssue, keys: readonly string[]): Problem[] {
   if (issue.code !== 'unrecognized_keys')
     return [
-      { path: issue.path, message: messageOf(issue), hint: null, expected: expectedBy(issue) },
+      {
+        path: issue.path,
+        message: messageOf(issue),
+        hint: hintOf(issue),
+        expected: expectedBy(issue),
+      },
     ];
   return issue.keys.map((key) => {
     const hint = unknownKeyHint(issue.path, key, keys);
     const path = [...issue.path, key];
     return { path, message: 'is no key that is known here', hint, expected: null };
   });
+}
+
+// A rule of its own says itself what to write.
+function hintOf(issue: z.core.$ZodIssue): string | null {
+  const hint: unknown = issue.code === 'custom' ? issue.params?.['hint'] : null;
+  return typeof hint === 'string' ? hint : null;
 }
 
 function unknownKeyHint(

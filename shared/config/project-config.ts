@@ -1,6 +1,9 @@
 import * as z from 'zod';
+import { isAppError } from '../errors/app-error.ts';
 import { parseCommentedJson } from '../experiments/json-text.ts';
 import { isJsonList, isJsonObject, type JsonValue } from '../experiments/json-value.ts';
+import { APT_PACKAGE_HINT, isAptPackage } from '../image/apt-package.ts';
+import { parseImageReference } from '../image/reference.ts';
 import { baseImageFor, type Mode } from './base-image.ts';
 import { projectConfigInvalid } from './config-problems.ts';
 
@@ -22,8 +25,26 @@ const text = z
   .string('must be text')
   .min(1, 'must not be empty')
   .max(500, 'must have at most 500 characters');
+const packageName = text.refine((name) => name === '' || isAptPackage(name), {
+  error: 'must be the name of an apt package',
+  params: { hint: APT_PACKAGE_HINT },
+});
+const imageName = text.superRefine((name, context) => {
+  if (name === '') return; // has its own words
+  try {
+    // Both modes are letters: what is a name with the one is a name with the other.
+    parseImageReference(baseImageFor('cpu', name, 'base_image') ?? '');
+  } catch (error) {
+    if (!isAppError(error)) throw error;
+    context.addIssue({
+      code: 'custom',
+      message: 'must be the name of an image',
+      params: { hint: error.hint },
+    });
+  }
+});
 const packages = z
-  .array(text, 'must be a list of package names')
+  .array(packageName, 'must be a list of package names')
   .max(500, 'must have at most 500 names');
 
 // A value for both modes is written once; it is spread over them before this schema sees it.
@@ -35,7 +56,10 @@ const schema = z.strictObject({
     )
     .optional(),
   base_image: z
-    .strictObject({ gpu: text.optional(), cpu: text.optional() }, wrongKind('the name of an image'))
+    .strictObject(
+      { gpu: imageName.optional(), cpu: imageName.optional() },
+      wrongKind('the name of an image'),
+    )
     .optional(),
   python_version: text.regex(/^\d+\.\d+(\.\d+)?$/, 'must be a version as in "3.12"').optional(),
   mlflow_config: z

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { REQUIRED } from './plan.ts';
 import { isSound, reportText } from './report.ts';
 import { forgetRun, runChaos } from './run-chaos.ts';
 
@@ -23,6 +24,10 @@ const options = {
   kills: Number(kills),
   supervisors: Number(supervisors),
 };
+if (options.kills < REQUIRED.length)
+  console.log(
+    `${REQUIRED.length} kills, not ${kills}: every run has one in each of ${REQUIRED.join(', ')}.`,
+  );
 try {
   const report = await runChaos(options, (line) => console.log(line));
   console.log(reportText(report));

@@ -47,6 +47,8 @@ export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly parts?: Partial<Parts>;
   readonly stdin?: string;
+  /** Called when the program reads its input; there is none then, and no end of it. */
+  readonly onRead?: (interrupt: () => void) => void;
   readonly stdout?: CapturedStream;
   /** Called when the program sleeps, with how often it did. */
   readonly onSleep?: (count: number, interrupt: () => void) => void;
@@ -80,7 +82,7 @@ export function createTestCli(onTestFinished: (clean: () => void) => void): Test
       const stderr = new CapturedStream(options.tty);
       const interrupt = new AbortController();
       const status = await main(argv, {
-        stdin: inputOf(options),
+        stdin: inputOf(options, interrupt),
         stdout,
         stderr,
         env: { NO_COLOR: '1', PATH: process.env['PATH'], ...options.env },
@@ -128,10 +130,14 @@ function createFastClock(options: CliOptions, interrupt: AbortController): Clock
   };
 }
 
-function inputOf({ stdin = '', tty }: CliOptions): Io['stdin'] {
+function inputOf({ stdin = '', tty, onRead }: CliOptions, interrupt: AbortController): Io['stdin'] {
   return {
     isTTY: tty,
     async *[Symbol.asyncIterator]() {
+      if (onRead !== undefined) {
+        onRead(() => interrupt.abort());
+        await new Promise(() => {});
+      }
       if (stdin !== '') yield stdin;
     },
   };

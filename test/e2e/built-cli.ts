@@ -7,7 +7,8 @@ import * as z from 'zod';
 
 /** The checkout. */
 export const ROOT: string = fileURLToPath(new URL('../..', import.meta.url));
-const MAIN = join(ROOT, 'dist', 'cli', 'main.js');
+/** The built program. */
+export const MAIN: string = join(ROOT, 'dist', 'cli', 'main.js');
 
 /** How a command ended and what it printed. */
 interface Ran {

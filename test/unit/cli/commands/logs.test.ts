@@ -28,6 +28,39 @@ describe('logs', () => {
     t.expect(state.requests.some((line) => line.includes('follow=true'))).toBe(false);
   });
 
+  test.for([
+    ['has not started (SUBMITTED)', 'QUEUED', 'SUBMITTED', null],
+    ['never started (STOPPED)', 'STOPPED', 'STOPPED', null],
+    ['never started (FAILED)', 'FAILED', 'FAILED', null],
+    ['has printed nothing yet (RUNNING)', 'RUNNING', 'RUNNING', 'x.1'],
+    ['printed nothing (SUCCEEDED)', 'SUCCEEDED', 'SUCCEEDED', 'x.1'],
+  ] as const)('without output stderr says that the job %s, and why', async (given, t) => {
+    const [words, stage, state, ref] = given;
+    const cause = { code: 'platform', message: 'So it is.' } as const;
+    const { run } = await setUp(t, {
+      logs: new Map([['s1-1', '']]),
+      jobs: [aJob({ stage, state, ref, cause })],
+    });
+    t.expect(await run([])).toEqual({
+      status: 0,
+      stdout: '',
+      stderr: `Job s1-1 ${words}: So it is.\n`,
+    });
+  });
+
+  test('--follow says once why a job has not started', async (t) => {
+    const { run, state } = await setUp(t, {
+      logs: new Map([['s1-1', '']]),
+      jobs: [aJob({ stage: 'QUEUED', state: 'SUBMITTED' })],
+    });
+    state.logs.set('s1-1 later', 'and the end\n');
+    const { stdout, stderr } = await run(['-f']);
+    t.expect({ stdout, stderr }).toEqual({
+      stdout: 'and the end\n',
+      stderr: 'Job s1-1 has not started (SUBMITTED): It runs.\n',
+    });
+  });
+
   test('neither loses nor repeats a byte when connections break', async (t) => {
     const { run } = await setUp(t, {
       logChunk: 20,

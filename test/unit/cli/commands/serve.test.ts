@@ -311,24 +311,31 @@ describe('serve in the background', { timeout: 30_000 }, () => {
     t.expect(isRunning(pid)).toBe(false);
   });
 
-  test('one that cannot start is told with the end of its log', async (t) => {
+  test('one that refuses its flags is told in its words, with its status', async (t) => {
     const { run } = await setUp(t);
-    const { status, stderr } = await run(['serve', '--detach'], { env: { FAKE_SERVE: 'broken' } });
-    t.expect(status).toBe(6);
-    t.expect(stderr).toContain('ended with status 2');
-    t.expect(stderr).toContain('No luck today.');
+    const refused = await run(['serve', '--detach'], { env: { FAKE_SERVE: 'broken' } });
+    t.expect(refused).toEqual({ status: 2, stdout: '', stderr: 'error: No luck today.\n' });
+  });
+
+  test.for([
+    [['--detach', '--stop'], '--stop starts no service: --detach would have no effect.'],
+    [['--status', '--slots', '3'], '--status starts no service: --slots would have no effect.'],
+    [['--status', '--stop'], '--status starts no service: --stop would have no effect.'],
+  ] as const)('%j is refused: a flag would have no effect', async ([flags, words], t) => {
+    const { run } = await setUp(t);
+    const { status, stderr } = await run(['serve', ...flags]);
+    t.expect(status).toBe(2);
+    t.expect(stderr).toContain(words);
   });
 
   test('one that cannot start leaves no directory that was made for it', async (t) => {
     const { run, home } = await setUp(t);
     const env = { FAKE_SERVE: 'broken' };
     const dataDir = join(home, 'labs', 'new', 'data');
-    const { stderr } = await run(['serve', '--detach', '--data_dir', dataDir], { env });
-    t.expect(stderr).toContain('What it wrote:\nerror: No luck today.');
+    await run(['serve', '--detach', '--data_dir', dataDir], { env });
     t.expect(existsSync(join(home, 'labs'))).toBe(false);
     await mkdir(join(dataDir, 'mine'), { recursive: true });
-    const again = await run(['serve', '--detach', '--data_dir', dataDir], { env });
-    t.expect(again.stderr).toContain(`At the end of ${dataDir}/serve.log:\nerror: No luck today.`);
+    await run(['serve', '--detach', '--data_dir', dataDir], { env });
     t.expect(existsSync(join(dataDir, 'serve.log'))).toBe(true);
   });
 

@@ -46,7 +46,8 @@ describe('the tree of the original', () => {
       xgroup === undefined
         ? recentTree(jobs, experiments, { limit: max_jobs ?? 8, home: input.home })
         : groupTree(jobs, experiments, { group: xgroup, each: max_jobs ?? 1, home: input.home });
-    expect(lines.filter((line) => !/jobs for user/.test(line))).toEqual(
+    // Why a job failed is ours: the original did not tell.
+    expect(lines.filter((line) => !/jobs for user|^ {6}failed: /.test(line))).toEqual(
       expected.lines.filter((line) => !/jobs for user/.test(line)).map(inOurWords),
     );
   });
@@ -78,6 +79,34 @@ test('what an environment waits for is told under the first job that waits for i
   expect(lines[3]).toMatch(/^ {6}waits: The engine is away\.\P{Cc}*$/u);
 });
 
+test('why a job failed is told below it, in one line that fits the terminal', ({ expect }) => {
+  const failed = (id: string, message: string) =>
+    aJob({ id, state: 'FAILED', stage: 'FAILED', cause: { code: 'exit-code', message } });
+  const jobs = [failed('a', 'Exit code 3.'), failed('b', 'No package\n  of this name, and so on.')];
+  const shown = [{ experiment: anExperiment(), jobs }];
+  const lines = (width?: number) =>
+    createExperimentLayout()(shown, { home: '/h', idWidth: 8, width }).slice(3);
+  expect(lines()).toEqual([
+    '      failed: Exit code 3.',
+    expect.stringMatching(/^ {4}job b /),
+    '      failed: No package of this name, and so on.',
+  ]);
+  expect(lines(30).at(-1)).toBe('      failed: No package of t…');
+});
+
+test('a wait for the turn is not told, one for a quota is', ({ expect }) => {
+  const waits = (code: 'at-the-gate' | 'waiting-for-quota', message: string) =>
+    aJob({ state: 'SUBMITTED', stage: 'QUEUED', cause: { code, message } });
+  const jobs = [waits('at-the-gate', 'Its turn.'), waits('waiting-for-quota', 'No GPU is left.')];
+  const lines = createExperimentLayout()([{ experiment: anExperiment(), jobs }], {
+    home: '/h',
+    idWidth: 8,
+  });
+  expect(lines.filter((line) => line.startsWith('      '))).toEqual([
+    '      waits: No GPU is left.',
+  ]);
+});
+
 test('names cannot move the cursor of the reader', ({ expect }) => {
   const experiment = anExperiment({ scriptArgs: ['\u001B[2J', 'a\nb'] });
   const lines = createExperimentLayout()([{ experiment, jobs: [] }], { home: '/h', idWidth: 8 });
@@ -107,7 +136,7 @@ function recentTree(
   experiments: ExperimentSummary[],
   { limit, home }: { limit: number; home: string },
 ): string[] {
-  return recentLines(limit <= 0 ? jobs : jobs.slice(-limit), experiments, home);
+  return recentLines(limit <= 0 ? jobs : jobs.slice(-limit), experiments, { home });
 }
 
 function groupTree(

@@ -36,6 +36,14 @@ describe('stop', () => {
     t.expect(state.stopped).toEqual([true]);
   });
 
+  test('on a terminal one interrupt of the question ends it, and nothing is stopped', async (t) => {
+    const { run, state } = await setUp(t);
+    const { status, stderr } = await run([], { tty: true, onRead: (interrupt) => interrupt() });
+    t.expect(status).toBe(130);
+    t.expect(stderr).toMatch(/\[yN\]: \nNothing was stopped\.\n$/);
+    t.expect(state.stopped).toEqual([true]);
+  });
+
   test('asks nothing in CI, whatever the streams look like', async (t) => {
     const { run } = await setUp(t);
     const { status } = await run([], { tty: true, stdin: 'y\n', env: { CI: 'true' } });

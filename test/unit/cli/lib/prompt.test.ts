@@ -53,7 +53,7 @@ describe('confirm', () => {
 
 describe('linesOf', () => {
   test('puts lines together over chunk borders and drops line ends', async ({ expect }) => {
-    const next = linesOf(chunks(['a', 'b\r\n', '\nlast']));
+    const next = linesOf(chunks(['a', 'b\r\n', '\nlast']), new AbortController().signal);
     expect([await next(), await next(), await next(), await next()]).toEqual([
       'ab',
       '',
@@ -61,8 +61,22 @@ describe('linesOf', () => {
       undefined,
     ]);
   });
+
+  test('an interrupt ends the wait for a line that nobody types', async ({ expect }) => {
+    const interrupt = new AbortController();
+    const next = linesOf(silence(), interrupt.signal);
+    const line = next();
+    interrupt.abort();
+    await expect(line).rejects.toBe(interrupt.signal.reason);
+    await expect(next()).rejects.toBe(interrupt.signal.reason);
+  });
 });
 
 async function* chunks(parts: readonly string[]): AsyncGenerator<Uint8Array> {
   for (const part of parts) yield Buffer.from(part);
+}
+
+async function* silence(): AsyncGenerator<Uint8Array> {
+  await new Promise(() => {});
+  yield new Uint8Array();
 }

@@ -35,7 +35,7 @@ describe('what is packed is made from what the project file says', () => {
 
   test.for([
     ['{"apt_package": []}', 'CONFIG_INVALID', 'Did you mean apt_packages?'],
-    ['{"apt_packages": ["git; reboot"]}', 'BUILD_FAILED', 'Write NAME'],
+    ['{"apt_packages": ["git; reboot"]}', 'CONFIG_INVALID', 'Write NAME'],
     ['{', 'CONFIG_SYNTAX', ''],
     ['DIRECTORY', 'CONFIG_INVALID', 'a file that you may read'],
   ] as const)('%s is refused before anything is packed', async ([text, code, hint], { expect }) => {

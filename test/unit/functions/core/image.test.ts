@@ -286,7 +286,10 @@ describe('image step', () => {
     expect(deps.logged).toEqual(['image waits']);
     deps.builder.onPlan = plan;
     await prepareImage(deps, 'submission');
-    expect((await viewOf(deps)).cause).toEqual((await jobNow(deps)).cause);
+    expect((await viewOf(deps)).cause).toEqual({
+      code: 'waiting-for-image',
+      message: 'Its image or environment is being prepared.',
+    });
     expect((await readSubmission(deps, 'submission')).image.message).toBeNull();
   });
 

@@ -133,7 +133,8 @@ async function askRegistry(engine: Engine, reference: string) {
   }
 }
 
-const OTHER = 'name another base image (--base_image, or the setting of the service).';
+const OTHER =
+  'name another base image (base_image in .calibanconfig.json, else --base_image of caliban serve).';
 
 /** Why a base image that is not here cannot be had. */
 function baseUnknown(
