@@ -1,6 +1,7 @@
 import type { CheckPage, DifferenceView } from '../../shared/api/check.ts';
+import { isDamagedDatabase } from '../../shared/errors/damaged-database.ts';
 import type { Client } from '../lib/client.ts';
-import { connectToNamed } from '../lib/connect.ts';
+import { type Connection, connectToNamed } from '../lib/connect.ts';
 import type { Context } from '../lib/context.ts';
 import { printable } from '../lib/output.ts';
 import { alignColumns } from '../lib/table.ts';
@@ -10,10 +11,39 @@ const DIFFERS = 1;
 
 /** `caliban admin check`: prints differences as they are found, so that memory does not grow with them. */
 export async function run(ctx: Context): Promise<number> {
-  await using connection = await connectToNamed(ctx);
-  const pages = pagesOf(connection.client, ctx.options.isSet('layers'));
+  await using connection = await openedOrDamaged(ctx);
+  const pages =
+    'damage' in connection
+      ? onePage(connection.damage)
+      : pagesOf(connection.client, ctx.options.isSet('layers'));
   const total = ctx.json ? await printJson(ctx, pages) : await printText(ctx, pages);
   return total === 0 ? 0 : DIFFERS;
+}
+
+// A database that is too damaged to be opened is found damaged: nothing else of it can be checked.
+async function openedOrDamaged(ctx: Context): Promise<Connection | Damaged> {
+  try {
+    return await connectToNamed(ctx);
+  } catch (error) {
+    if (!isDamagedDatabase(error)) throw error;
+    const damage: DifferenceView = {
+      kind: 'database',
+      subject: `file ${String(error.context?.['path'])}`,
+      ids: {},
+      found: error.message,
+      expected: 'a database that can be opened',
+      fix: error.hint ?? '',
+    };
+    return { damage, [Symbol.asyncDispose]: async () => {} };
+  }
+}
+
+interface Damaged extends AsyncDisposable {
+  readonly damage: DifferenceView;
+}
+
+async function* onePage(difference: DifferenceView): AsyncGenerator<CheckPage> {
+  yield { differences: [difference], looked: {}, next: null };
 }
 
 async function* pagesOf(client: Client, layers: boolean): AsyncGenerator<CheckPage> {
@@ -36,7 +66,7 @@ async function printText({ out }: Context, pages: AsyncIterable<CheckPage>): Pro
     }
   }
   const things = Object.entries(looked).map(([name, count]) => `${count} ${name}`);
-  await out.line(`checked ${things.join(', ')}`);
+  await out.line(`checked ${things.length === 0 ? 'nothing more' : things.join(', ')}`);
   await out.line(
     total === 0 ? 'nothing differs' : `${total} ${total === 1 ? 'differs' : 'differ'}`,
   );

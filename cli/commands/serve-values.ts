@@ -20,7 +20,7 @@ export function checkedCpus(given: string | undefined): number | null {
   const cpus = /^\d{1,4}(\.\d{1,2})?$/.test(given) ? Number(given) : 0;
   if (cpus >= 0.01) return cpus;
   throw new AppError('USAGE', `--job_cpus ${given} is no number of processors from 0.01 on.`, {
-    hint: 'For example: --job_cpus 2, or --job_cpus 0.5',
+    hint: 'At most as many as the machine has, with at most two decimals, as in 2 or 0.5.',
   });
 }
 
@@ -30,8 +30,8 @@ export function checkedMemory(given: string | undefined): number | null {
   const [, digits, unit = 'b'] = /^(\d{1,13})([bkmg])?$/i.exec(given) ?? [];
   const bytes = Number(digits) * (UNITS[unit.toLowerCase()] ?? 1);
   if (bytes >= LEAST_MEMORY && bytes <= Number.MAX_SAFE_INTEGER) return bytes;
-  throw new AppError('USAGE', `--job_memory ${given} is no size from 6m on.`, {
-    hint: 'For example: --job_memory 512m, or --job_memory 8g',
+  throw new AppError('USAGE', `--job_memory ${given} is no size that a job can have.`, {
+    hint: 'A whole number and its unit: b, k, m or g. At least 6m, at most what the machine has, as in 512m or 8g.',
   });
 }
 

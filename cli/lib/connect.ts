@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppError } from '../../shared/errors/app-error.ts';
 import { shellQuote } from '../../shared/text/shell-quote.ts';
@@ -40,22 +41,20 @@ export async function connectToRead(ctx: Context): Promise<Connection> {
 
 /**
  * Connects to what `--data_dir` names when it is given, whatever service is saved or set: its running service or its records. Else
- * like {@link connectToRead}.
+ * like {@link connectToRead}. Throws USAGE when there are none in what is named.
  */
 export async function connectToNamed(ctx: Context): Promise<Connection> {
   const { options, io, dataDir } = ctx;
   if (!options.isSet('data_dir') || options.isSet('endpoint')) return connectToRead(ctx);
   const serve = await findServe(dataDir, io.signal);
-  if (serve === null) return toRecords(ctx);
+  if (serve === null) return toRecords(ctx, () => noDatabase(dataDir));
   return overNetwork(ctx, { url: serve.address, token: options.text('token') ?? serve.token });
 }
 
-async function toRecords(ctx: Context): Promise<Connection> {
+async function toRecords(ctx: Context, none = () => nothingYet(ctx)): Promise<Connection> {
   const host = await ctx.io.parts.host();
   const offline = await host.offline(ctx.dataDir);
-  if (offline === null) {
-    throw noService(ctx, 'Submit something with caliban cloud, or start one with: caliban serve');
-  }
+  if (offline === null) throw none();
   const asOf = offline.statesAsOf === null ? '' : `: states as of ${localTime(offline.statesAsOf)}`;
   ctx.out.note(`no service running${asOf}`);
   const client = createClient({
@@ -93,6 +92,17 @@ function overNetwork(ctx: Context, at: { url: string; token: string | null }): C
   const { clock, signal } = ctx.io;
   const client = createClient({ ...at, fetch: (request) => fetch(request), clock, signal });
   return { client, live: true, [Symbol.asyncDispose]: async () => {} };
+}
+
+function noDatabase(dataDir: string): AppError {
+  const found = existsSync(dataDir) ? 'no database (service.db) in' : 'no directory';
+  return new AppError('USAGE', `There is ${found} ${dataDir}.`, {
+    hint: 'Name the data directory of a service, or a backup of one, with --data_dir.',
+  });
+}
+
+function nothingYet(ctx: Context): AppError {
+  return noService(ctx, 'Submit something with caliban cloud, or start one with: caliban serve');
 }
 
 function noService(ctx: Context, hint: string): AppError {

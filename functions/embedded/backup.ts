@@ -1,6 +1,6 @@
 import { copyFile, mkdir, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
-import { AppError } from '../../shared/errors/app-error.ts';
+import { AppError, isAppError } from '../../shared/errors/app-error.ts';
 import { copyAttempts } from '../adapters/local/attempts/attempt-backup.ts';
 import { type CopyRun, copyTree, syncDisks } from '../adapters/local/backup/copy-tree.ts';
 import { asDiskError } from '../adapters/local/disk-errors.ts';
@@ -11,7 +11,7 @@ import { openSqliteStore, type SqliteStore } from '../adapters/local/sqlite/sqli
 import { createWakeQueue } from '../adapters/local/wake-queue.ts';
 import { forgetEnvironments } from '../core/forget-environments.ts';
 import { getOne } from '../core/records.ts';
-import { type DataDir, dataDirAt } from './data-dir.ts';
+import { type DataDir, dataDirAt, makeWithParents } from './data-dir.ts';
 import { SILENT, systemClock, systemRandom } from './runtime.ts';
 
 /** What to copy, and where to. */
@@ -46,8 +46,7 @@ export async function backupDataDir(request: BackupRequest): Promise<BackupView>
   // Before anything is made.
   (await openSqliteStore({ path: from.database, clock: systemClock, readOnly: true })).close();
   const draft = `${target}.partial-${process.pid}`;
-  await mkdir(dirname(draft), { recursive: true });
-  await mkdir(draft, { mode: 0o700 });
+  await makeDraft(draft, target);
   try {
     const view = await copyAll(from, dataDirAt(draft), request.signal);
     await syncDisks();
@@ -115,10 +114,30 @@ async function refuseTarget(dataDir: string, target: string): Promise<void> {
       hint: 'Name a directory outside it, best on another disk.',
     });
   }
-  const there = await orAbsent(readdir(target)).catch((cause: unknown) => {
-    throw taken(target, cause);
+  const there = await orAbsent(readdir(target)).catch(async (cause: unknown) => {
+    // A file above it is no reason to say that the target is there.
+    throw (await isThere(target)) ? taken(target, cause) : unmakable(target, cause);
   });
   if (there !== null && there.length > 0) throw taken(target);
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return await stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function makeDraft(draft: string, target: string): Promise<void> {
+  try {
+    await makeWithParents(dirname(draft), 0o777);
+    await mkdir(draft, { mode: 0o700 });
+  } catch (error) {
+    const known = asDiskError(error, target);
+    throw isAppError(known, 'DISK_FULL') || isAppError(known, 'HOST_BUSY')
+      ? known
+      : unmakable(target, error);
+  }
 }
 
 // Of a path that need not exist, the part that does.
@@ -137,6 +156,28 @@ async function giveName(draft: string, target: string): Promise<void> {
   }
   await syncDirectory(dirname(target));
 }
+
+function unmakable(target: string, cause: unknown): AppError {
+  return new AppError(
+    'USAGE',
+    `${target} cannot be made: ${REASONS[systemCode(cause) ?? ''] ?? String(cause)}.`,
+    {
+      hint: 'Name a new directory in one that this user may write to, best on another disk.',
+      cause,
+    },
+  );
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  EACCES: 'this user may not write there',
+  EPERM: 'this user may not write there',
+  EROFS: 'the file system is read-only',
+  ENOTDIR: 'a part of its path is a file',
+  EEXIST: 'a part of its path is a file',
+  ENOENT: 'the system makes nothing there',
+  ENAMETOOLONG: 'its name is too long',
+  ELOOP: 'its path leads in a circle',
+};
 
 function taken(target: string, cause?: unknown): AppError {
   return new AppError('USAGE', `${target} is there already, and not an empty directory.`, {

@@ -53,14 +53,14 @@ export async function makeDataDir(path: string): Promise<DataDir> {
   return dataDirAt(path);
 }
 
-// One by one: Node's own `recursive` never ends where the system makes nothing, as below /proc.
-async function makeWithParents(path: string): Promise<void> {
-  const make = () => mkdir(path, { mode: 0o700 });
+/** Makes a directory and those above it, one by one: Node's own `recursive` never ends where the system makes nothing, as below /proc. */
+export async function makeWithParents(path: string, mode = 0o700): Promise<void> {
+  const make = () => mkdir(path, { mode });
   await make().catch(async (error: unknown) => {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     if (code === 'EEXIST' && (await stat(path)).isDirectory()) return;
     if (code !== 'ENOENT' || dirname(path) === path) throw error;
-    await makeWithParents(dirname(path));
+    await makeWithParents(dirname(path), mode);
     await make();
   });
 }

@@ -4,6 +4,7 @@ import { openDockerPlatform } from '../adapters/local/docker/containers/docker-p
 import { createDockerCliFinder } from '../adapters/local/docker/engine/docker-cli.ts';
 import { connectEngine } from '../adapters/local/docker/engine/engine.ts';
 import { engineAddress } from '../adapters/local/docker/engine/engine-address.ts';
+import { refuseBeyondMachine } from '../adapters/local/docker/engine/machine-limits.ts';
 import { probeDocker } from '../adapters/local/docker/engine/probe-docker.ts';
 import { createBaseResolver } from '../adapters/local/docker/images/base-image.ts';
 import { createEngineRegistry } from '../adapters/local/docker/images/engine-registry.ts';
@@ -16,8 +17,9 @@ import type { BuildSettings } from './settings.ts';
 /** Containers of this machine's Docker engine, in images. */
 export async function openDockerParts(request: PartsRequest): Promise<RunningParts> {
   const { dir, slots, builds, limits, log, layers, onChange } = request;
-  await makeBuildsDirectory(dir.images);
   const machine = await machineDocker();
+  await refuseBeyondMachine(machine.engine, limits);
+  await makeBuildsDirectory(dir.images);
   const connect = async () => machine.engine;
   const registry = createEngineRegistry({
     ...{ layers, log, connect, clock: systemClock, findDocker: machine.findCli },

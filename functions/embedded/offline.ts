@@ -1,5 +1,6 @@
 import { userInfo } from 'node:os';
 import { AppError } from '../../shared/errors/app-error.ts';
+import { isDamagedDatabase } from '../../shared/errors/damaged-database.ts';
 import { createInterpreterResolver } from '../adapters/local/python.ts';
 import { sqliteStoreExists } from '../adapters/local/sqlite/sqlite-database.ts';
 import { openSqliteStore, type SqliteStore } from '../adapters/local/sqlite/sqlite-store.ts';
@@ -57,7 +58,7 @@ export async function openOffline(dataDir: string): Promise<OfflineService | nul
     allowedHosts: null,
     check: hostCheck(deps, dir, { isServed: false }),
   });
-  const changedAt = await store.lastChangeAt();
+  const changedAt = await lastChangeOf(store);
   return {
     async fetch(request) {
       const headers = new Headers(request.headers);
@@ -67,6 +68,16 @@ export async function openOffline(dataDir: string): Promise<OfflineService | nul
     statesAsOf: changedAt === 0 ? null : new Date(changedAt),
     close: async () => store.close(),
   };
+}
+
+// Who looks at a damaged database is told so by what is read of it.
+async function lastChangeOf(store: SqliteStore): Promise<number> {
+  try {
+    return await store.lastChangeAt();
+  } catch (error) {
+    if (isDamagedDatabase(error)) return 0;
+    throw error;
+  }
 }
 
 // Derived counts may be computed anew; without a service nobody keeps them. Nothing else may be written.

@@ -9,7 +9,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, type TestContext, test } from 'vitest';
@@ -239,6 +239,22 @@ describe('a target', () => {
     }
     t.expect(readFileSync(join(root, 'file'), 'utf8')).toBe('mine');
     t.expect(readdirSync(root).filter((name) => name.includes('partial'))).toEqual([]);
+  });
+
+  test.for([
+    ['/proc/caliban-backup', 'the system makes nothing there'],
+    ['/proc/caliban/backup', 'the system makes nothing there'],
+    ['afile/x', 'a part of its path is a file'],
+    ['afile/x/y', 'a part of its path is a file'],
+    ['n'.repeat(300), 'its name is too long'],
+  ] as const)('that cannot be made is refused with the reason: %s', async ([name, reason], t) => {
+    const { root, dataDir } = await withRecords(t);
+    writeFileSync(join(root, 'afile'), '');
+    const target = resolve(root, name);
+    const { status, stderr } = await caliban(['admin', 'backup', target, '--data_dir', dataDir]);
+    t.expect(stderr).toContain(`${target} cannot be made: ${reason}.`);
+    t.expect(status).toBe(2);
+    t.expect(readdirSync(root).sort()).toEqual(['afile', 'data']);
   });
 
   test('that is an empty directory is taken, with its parents', async (t) => {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -207,14 +208,30 @@ describe('the records of a real sweep', () => {
     ]);
   });
 
-  test('cannot be checked in a file that is cut; the command says what to do', async (t) => {
+  const places = [0, 1 / 4, 1 / 2, 7 / 8];
+  test.for(places)('with 16 KiB of noise at %d of the file are damaged', async (at, t) => {
+    const dataDir = copyOf(t, source);
+    const path = join(dataDir, 'service.db');
+    const bytes = readFileSync(path);
+    const noise = createHash('shake256', { outputLength: 16_384 }).update('noise').digest();
+    noise.copy(bytes, Math.floor(bytes.length * at));
+    writeFileSync(path, bytes);
+    const { status, stdout } = await caliban(['admin', 'check', '--data_dir', dataDir, '--json']);
+    t.expect(status).toBe(1);
+    const { differences } = checkPage.omit({ next: true }).parse(JSON.parse(stdout));
+    const damage = { kind: 'database', subject: `file ${path}` };
+    t.expect(differences).toContainEqual(t.expect.objectContaining(damage));
+  });
+
+  test('in a file that is cut are told to be damaged', async (t) => {
     const dataDir = copyOf(t, source);
     const path = join(dataDir, 'service.db');
     truncateSync(path, readFileSync(path).length - 8192);
-    const { status, stderr } = await caliban(['admin', 'check', '--data_dir', dataDir]);
-    t.expect(stderr).toContain('malformed');
-    t.expect(stderr).toContain('restore it from a backup');
-    t.expect(status).toBe(6);
+    const { status, stdout } = await caliban(['admin', 'check', '--data_dir', dataDir]);
+    t.expect(stdout).toContain(`database: file ${path}\n`);
+    t.expect(stdout).toContain('malformed');
+    t.expect(stdout).toContain('restore it from a backup');
+    t.expect(status).toBe(1);
   });
 
   test('are told by a running service too, what it repairs itself is not', async (t) => {

@@ -1,6 +1,7 @@
 import { AppError } from '../../../shared/errors/app-error.ts';
 import type { CoreDeps } from '../deps.ts';
 import type { CheckStage, CheckUnit, Looked, Place } from './check-stage.ts';
+import { damageOf } from './damage.ts';
 import { confirmed, type Difference } from './difference.ts';
 
 /** Where a check stands between two of its parts. */
@@ -28,8 +29,9 @@ const PART = { things: 5_000, differences: 500, ms: 2_000 } as const;
 
 /**
  * Looks at the next part of the records. Records move while a service runs, and no two reads are of one instant: what
- * differs is looked at again after a pause, and told only if the same is found on the same versions. Writes nothing. Throws
- * AppError CURSOR_INVALID for a stage that is not in the plan.
+ * differs is looked at again after a pause, and told only if the same is found on the same versions. A stage that comes to what cannot be
+ * read, because the database is damaged, ends with that; the next goes on. Writes nothing. Throws AppError CURSOR_INVALID for a stage that
+ * is not in the plan.
  */
 export async function checkPart(
   deps: Pick<CoreDeps, 'clock'>,
@@ -52,9 +54,7 @@ export async function checkPart(
   });
   if (suspects.length > 0 && pauseMs > 0) await deps.clock.sleep(pauseMs);
   const differences: Difference[] = [];
-  for (const unit of suspects) {
-    differences.push(...confirmed(unit.differences, await unit.again()));
-  }
+  for (const unit of suspects) differences.push(...(await lookAgain(unit)));
   return { differences, looked, next };
 }
 
@@ -68,12 +68,33 @@ async function lookAround(
   if (first === -1) throw unknownStage(at?.stage ?? '');
   let after = at?.after ?? null;
   for (const stage of stages.slice(first)) {
-    for await (const unit of stage.units(after)) {
-      if (isEnough(unit)) return { stage: stage.name, after: unit.place };
+    for await (const unit of unitsOf(stage, after)) {
+      const { place } = unit;
+      if (isEnough(unit) && place !== UNREADABLE) return { stage: stage.name, after: place };
     }
     after = null;
   }
   return undefined;
+}
+
+// The place of what cannot be read: nothing of its stage comes behind it.
+const UNREADABLE: Place = ['unreadable'];
+
+async function* unitsOf(stage: CheckStage, after: Place | null): AsyncIterable<CheckUnit> {
+  try {
+    yield* stage.units(after);
+  } catch (error) {
+    const differences = [damageOf(error, `the stage ${stage.name}, from here on`)];
+    yield { place: UNREADABLE, looked: {}, differences, again: async () => differences };
+  }
+}
+
+async function lookAgain(unit: CheckUnit): Promise<readonly Difference[]> {
+  try {
+    return confirmed(unit.differences, await unit.again());
+  } catch (error) {
+    return [...unit.differences, damageOf(error, 'what was looked at again')];
+  }
 }
 
 function total(counts: readonly number[]): number {

@@ -23,6 +23,20 @@ export interface RowFault {
   readonly expected: string;
 }
 
+/** Which rows of a collection. */
+export interface RowsAsked {
+  readonly collection: Collection;
+  readonly after: string;
+  readonly limit: number;
+}
+
+/** What rows say of themselves. */
+export interface AuditedRows {
+  readonly looked: number;
+  readonly last: string | null;
+  readonly faults: readonly RowFault[];
+}
+
 /** Every collection, in the order of the audit. */
 export const AUDITED: readonly Collection[] = Object.values(TABLES).map(
   ({ collection }) => collection,
@@ -45,14 +59,7 @@ export async function integrityFaults({ path, clock }: AuditOptions): Promise<re
 }
 
 /** Rows of a collection behind an id, at most `limit` of them; `last` null: there are no more. */
-export async function auditRows(
-  options: AuditOptions,
-  at: { readonly collection: Collection; readonly after: string; readonly limit: number },
-): Promise<{
-  readonly looked: number;
-  readonly last: string | null;
-  readonly faults: readonly RowFault[];
-}> {
+export async function auditRows(options: AuditOptions, at: RowsAsked): Promise<AuditedRows> {
   const { collection, after, limit } = at;
   const db = await openDatabase({ ...options, readOnly: true });
   try {
@@ -62,6 +69,8 @@ export async function auditRows(
     const faults = rows.flatMap((row) => faultOf(collection, row, find) ?? []);
     const last = rows.length < limit ? null : String(rows.at(-1)?.['id']);
     return { looked: rows.length, last, faults };
+  } catch (error) {
+    throw asStoreError(error, options.path);
   } finally {
     db.close();
   }

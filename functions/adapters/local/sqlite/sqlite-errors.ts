@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
 import { AppError } from '../../../../shared/errors/app-error.ts';
+import { DAMAGED } from '../../../../shared/errors/damaged-database.ts';
 import { hostBusy, troubleOf } from '../../../ports/host-trouble.ts';
 import {
   asDiskError,
@@ -18,7 +19,9 @@ const NO_MEMORY = 7;
 const READ_ONLY = 8;
 const IO_ERROR = 10;
 const FULL = 13;
+const CORRUPT = 11;
 const CANNOT_OPEN = 14;
+const NOT_A_DATABASE = 26;
 const UNUSABLE: Readonly<Record<number, string>> = {
   3: 'Give this user read and write access to the directory, or name another with --data_dir.',
   8: 'Give this user write access to the directory, or name another with --data_dir.',
@@ -64,6 +67,15 @@ export function asStoreError(error: unknown, path: string): unknown {
   return hint === undefined ? error : unusable(path, error, hint);
 }
 
+/** A row whose text is no document: SQLite reads damaged bytes of a text without a word. */
+export function damagedRow(path: string, row: string, error: unknown): AppError {
+  return new AppError('DATA_DIR_UNUSABLE', `cannot use ${path}: ${row} is no document`, {
+    hint: UNUSABLE[CORRUPT] ?? '',
+    context: { path, ...DAMAGED },
+    cause: error,
+  });
+}
+
 // Where its log's index cannot grow, SQLite tells of an I/O error; where no file can be made, that it cannot open one.
 function isForLackOfRoom(code: number, path: string): boolean {
   return code === FULL || ((code === IO_ERROR || code === CANNOT_OPEN) && hasNoRoom(path));
@@ -92,9 +104,11 @@ function asSystemError(error: unknown, path: string): unknown {
 
 function unusable(path: string, error: unknown, hint: string): AppError {
   const reason = error instanceof Error ? error.message : String(error);
+  const code = resultCode(error);
+  const isDamaged = code === CORRUPT || code === NOT_A_DATABASE;
   return new AppError('DATA_DIR_UNUSABLE', `cannot use ${path}: ${reason}`, {
     hint,
-    context: { path },
+    context: { path, ...(isDamaged ? DAMAGED : {}) },
     cause: error,
   });
 }

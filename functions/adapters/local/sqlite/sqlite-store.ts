@@ -25,12 +25,13 @@ import {
   checkSchemaVersion,
   checkWrites,
   cursorOf,
+  keyText,
   querySpec,
 } from '../../../ports/store-rules.ts';
 import type { WireCommit, WireWrite } from './sqlite-commit-program.ts';
 import { CommitThread, Reshaped } from './sqlite-commit-thread.ts';
 import { inSnapshot, openDatabase, type SqliteOptions } from './sqlite-database.ts';
-import { asStoreError, isSqlError } from './sqlite-errors.ts';
+import { asStoreError, damagedRow, isSqlError } from './sqlite-errors.ts';
 import { StoreLine } from './sqlite-line.ts';
 import { MIGRATIONS, readShape } from './sqlite-migrations.ts';
 import { type BoundSql, countSql, endSql, listSql, type Stretch } from './sqlite-queries.ts';
@@ -112,7 +113,7 @@ class FileStore implements SqliteStore {
     const collection: QueryCollection<Q> = QUERIES[query].collection;
     const items = rows
       .slice(0, page.limit)
-      .map((row) => storedOf({ collection, id: String(row['id']) }, row));
+      .map((row) => storedOf(this.#path, { collection, id: String(row['id']) }, row));
     const last = items.at(-1);
     if (rows.length <= page.limit || last === undefined) return { items };
     return { items, next: cursorOf(querySpec(query), last) };
@@ -154,7 +155,7 @@ class FileStore implements SqliteStore {
   #read<C extends Collection>(key: Key<C>): Stored<C> | undefined {
     const sql = `SELECT "changed_at", "value" FROM "${key.collection}" WHERE "id" = ?`;
     const row = this.#prepare({ sql }).get(key.id);
-    return row === undefined ? undefined : storedOf<C>(key, row);
+    return row === undefined ? undefined : storedOf<C>(this.#path, key, row);
   }
 
   // `end` where there may be more.
@@ -228,10 +229,22 @@ function openedToRead(path: string): AppError {
 }
 
 /** Every commit has its own `changedAt`, so that it is the version too. */
-function storedOf<C extends Collection>(key: Key<C>, row: Record<string, unknown>): Stored<C> {
+function storedOf<C extends Collection>(
+  path: string,
+  key: Key<C>,
+  row: Record<string, unknown>,
+): Stored<C> {
   const changedAt = Number(row['changed_at']);
-  // Written by `rowOf` from a document of this collection.
-  const value = JSON.parse(String(row['value'])) as Documents[C];
+  const value = documentOf<C>(path, key, String(row['value']));
   checkSchemaVersion(key, value);
   return { key, value, version: String(changedAt), changedAt };
+}
+
+function documentOf<C extends Collection>(path: string, key: Key<C>, text: string): Documents[C] {
+  try {
+    // Written by `rowOf` from a document of this collection.
+    return JSON.parse(text) as Documents[C];
+  } catch (error) {
+    throw damagedRow(path, keyText(key), error);
+  }
 }

@@ -1,7 +1,10 @@
+import { join } from 'node:path';
 import { describe, test } from 'vitest';
+import type { Parts } from '../../../../cli/lib/parts.ts';
 import type { CheckPage, DifferenceView } from '../../../../shared/api/check.ts';
 import { toErrorBody } from '../../../../shared/api/error.ts';
 import { AppError } from '../../../../shared/errors/app-error.ts';
+import { DAMAGED } from '../../../../shared/errors/damaged-database.ts';
 import { createTestCli } from '../../../doubles/cli.ts';
 
 const DIFFERENCE: DifferenceView = {
@@ -99,6 +102,41 @@ describe('admin check', () => {
   });
 });
 
+test('a database that cannot be opened is told to be damaged, status 1', async (t) => {
+  const cli = createTestCli(t.onTestFinished);
+  const damage = new AppError('DATA_DIR_UNUSABLE', 'cannot use /d/service.db: malformed', {
+    hint: 'Restore it.',
+    context: { path: '/d/service.db', ...DAMAGED },
+  });
+  const parts = recordsThat(() => Promise.reject(damage));
+  const { status, stdout } = await cli.run(['admin', 'check'], { parts });
+  t.expect(stdout).toMatch(
+    /^database: file \/d\/service\.db\n {2}found {5}cannot use .*malformed\n/,
+  );
+  t.expect(stdout).toMatch(/checked nothing more\n1 differs\n$/);
+  t.expect(status).toBe(1);
+});
+
+test('a directory that is named and not there, or has no database, is said to be so', async (t) => {
+  const cli = createTestCli(t.onTestFinished);
+  const parts = recordsThat(async () => null);
+  const gone = join(cli.cwd, 'gone');
+  const nowhere = await cli.run(['admin', 'check', '--data_dir', gone], { parts });
+  t.expect(nowhere.stderr).toContain(`There is no directory ${gone}.`);
+  t.expect(nowhere.status).toBe(2);
+  const empty = await cli.run(['admin', 'check', '--data_dir', cli.cwd], { parts });
+  t.expect(empty.stderr).toContain(`There is no database (service.db) in ${cli.cwd}.`);
+  t.expect(empty.status).toBe(2);
+});
+
+type Host = Awaited<ReturnType<Parts['host']>>;
+
+function recordsThat(offline: Host['offline']) {
+  return {
+    host: async () => ({ runServe: () => Promise.reject(new Error('not here')), offline }),
+  };
+}
+
 // Records without a service that answer with one page after the other.
 async function check(
   onTestFinished: (clean: () => void) => void,
@@ -117,15 +155,10 @@ async function check(
   const cli = createTestCli(onTestFinished);
   const ran = await cli.run(['admin', 'check', ...flags], {
     env,
-    parts: {
-      host: async () => ({
-        runServe: () => Promise.reject(new Error('not here')),
-        async offline(directory) {
-          dataDir = directory;
-          return { fetch, statesAsOf: null, close: async () => undefined };
-        },
-      }),
-    },
+    parts: recordsThat(async (directory) => {
+      dataDir = directory;
+      return { fetch, statesAsOf: null, close: async () => undefined };
+    }),
   });
   return { ...ran, asked, dataDir };
 }

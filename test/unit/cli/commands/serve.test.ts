@@ -87,7 +87,9 @@ describe('serve in the foreground', () => {
   });
 
   test.for([
-    ['--job_memory=1m', '--job_memory 1m is no size from 6m on.'],
+    ['--job_memory=1m', 'At least 6m, at most what the machine has'],
+    ['--job_memory=9999t', '--job_memory 9999t is no size that a job can have.'],
+    ['--job_memory=9999t', 'its unit: b, k, m or g'],
     ['--job_memory=8gb', '--job_memory 8gb is no size'],
     ['--job_cpus=0', '--job_cpus 0 is no number of processors'],
     ['--job_cpus=two', '--job_cpus two is no number of processors'],

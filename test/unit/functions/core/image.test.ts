@@ -6,13 +6,7 @@ import type { Registry } from '../../../../functions/ports/registry.ts';
 import { AppError } from '../../../../shared/errors/app-error.ts';
 import { CODE_LAYER } from '../../../doubles/a-spec.ts';
 import { aJob, LANE, START } from '../../../doubles/builders.ts';
-import {
-  jobNow,
-  saved,
-  stored,
-  submissionNow,
-  waitingMessages,
-} from '../../../doubles/store-access.ts';
+import { saved, stored, submissionNow, waitingMessages } from '../../../doubles/store-access.ts';
 
 import {
   aBuild,

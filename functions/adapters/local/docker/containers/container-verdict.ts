@@ -69,7 +69,7 @@ function outOfMemory(exitCode: number, { memoryBytes }: ContainerLimits): Cause 
   const message =
     memoryBytes === null
       ? `${what} for lack of memory on this machine.`
-      : `${what} for lack of memory: jobs have ${mebibytes(memoryBytes)}. Give them more with: caliban serve --job_memory`;
+      : `${what} for lack of memory: jobs have ${mebibytes(memoryBytes)}. Give them more with: caliban serve --stop, then caliban serve --job_memory ${mebibytes(2 * memoryBytes).replace(' MiB', 'm')}`;
   return { code: 'out-of-memory', message };
 }
 
