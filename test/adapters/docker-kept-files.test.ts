@@ -70,10 +70,10 @@ describe.runIf(hasPart('docker'))('what a job in a container writes', () => {
       `${IN_WORK}; mkdir -p data pkg; echo old > data/one; echo old > data/two; echo code > pkg/m.py; echo gone > gone`,
       onTestFinished,
     );
-    const script = `cd /usr/app; echo new > data/one; rm gone; chmod 700 pkg; mkdir pkg/__pycache__
+    const script = `cd /usr/app; echo changed > data/one; rm gone; chmod 700 pkg; mkdir pkg/__pycache__
 echo x > pkg/__pycache__/m.cpython-311.pyc; touch -d 2001-01-01 data`;
     const few = await ran(script, onTestFinished, { image });
-    expect(tree(few.work)).toEqual({ 'data/one': 'new\n' });
+    expect(tree(few.work)).toEqual({ 'data/one': 'changed\n' });
     const many = await ran(`${script}\nfor i in $(seq 60); do echo > $i; done`, onTestFinished, {
       image,
     });

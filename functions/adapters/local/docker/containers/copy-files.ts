@@ -35,15 +35,15 @@ export async function copyFiles(
     hardlink: [],
   };
 
-  const archives = [...wanted.archives];
+  const archives = new Set(wanted.archives);
   const written = new Set<string>();
 
   async function place(entry: ArchiveEntry): Promise<void> {
     const { kind } = entry;
-    // Another name of a file that is not wanted; in an archive of its own it is a file.
-    if (kind === 'hardlink' && !written.has(entry.linkTarget))
-      return void archives.push(entry.path);
-    if (kind === 'directory') await tree.directory(entry.path);
+    // Another name of a file that is not wanted: in an archive of its own it is a file.
+    const isAlone = kind === 'hardlink' && !written.has(entry.linkTarget);
+    if (isAlone && !archives.has(entry.path)) archives.add(entry.path);
+    else if (kind === 'directory') await tree.directory(entry.path);
     else if (kind === 'file') await writeFile(entry, kind);
     else if (kind !== 'other') links[kind].push(entry);
   }
