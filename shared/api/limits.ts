@@ -61,6 +61,9 @@ export const LIMITS = {
   logBytes: 64 * 1024 * 1024,
   /** The log of one attempt of a job on this machine; it says at its end when more was printed. */
   jobLogBytes: 1024 ** 3,
+  /** Of what one attempt in a container writes in its working directory, so much is kept; files, directories and links. */
+  jobFilesBytes: 10 * 1024 ** 3,
+  jobFiles: 100_000,
   /** Processes and threads of one job in a container; half of what the kernel has where nobody raised `kernel.pid_max`. */
   jobProcesses: 16_384,
 } as const;

@@ -44,6 +44,8 @@ export class ForgetfulWorld {
   readonly #closing = new AbortController();
   made = 0;
   starts = 0;
+  /** How often the files of a container that has exited were kept. */
+  kept = 0;
   /** How often the engine ended, or somebody removed the container. */
   interferences = 0;
   end: Extract<Progress, { readonly kind: 'ended' }> | null = null;
@@ -59,8 +61,10 @@ export class ForgetfulWorld {
         complete: async () => true,
         giveUp: async () => undefined,
         stop: async () => undefined,
+        conclude: async () => undefined,
         last: async () => '',
       },
+      kept: { keep: (_, id) => this.#changed(() => this.#keep(id)) },
       saveRecord: async (_, record) => {
         const fault = this.#dueFault();
         if (fault === 'killed-before') throw new ServiceKilled();
@@ -185,6 +189,8 @@ export class ForgetfulWorld {
     return {
       list: never,
       attach: never,
+      changes: never,
+      archive: never,
       replay: never,
       kill: never,
       hasEntrypoint: async () => true,
@@ -214,6 +220,11 @@ export class ForgetfulWorld {
         }),
       remembersMaking: async ({ id }) => this.#find(id)?.isRemembered ?? false,
     };
+  }
+
+  #keep(id: string): boolean {
+    if (this.#find(id)?.facts.status === 'exited') this.kept += 1;
+    return true;
   }
 
   // And the program is a short one.

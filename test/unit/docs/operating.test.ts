@@ -65,6 +65,11 @@ test('docs/operating.md names every part of readiness, and the limits as they ar
   expect(PAGE).toContain(
     `at most ${LIMITS.jobProcesses.toLocaleString('en')} processes and threads`,
   );
+  const files = LIMITS.jobFiles.toLocaleString('en');
+  const most = `${LIMITS.jobFilesBytes / 1024 ** 3} GiB`;
+  expect(PAGE).toContain(`At most ${most} and ${files} files, directories and links`);
+  expect(PAGE).toContain(`they are more than ${most}]`);
+  expect(PAGE).toContain(`\`than ${files} files\``);
   expect(PAGE).toContain(`--log_level ${LOG_LEVELS.join('|')}`);
 });
 

@@ -25,7 +25,8 @@ const ROOM_MS = 10_000;
  * The files of attempts: `attempts/<2 hex>/<ref>/` each, and `live/<ref>` while the service has to look at it: empty, or the boot of the
  * machine in which its program was to be started.
  * A ref is `<job id>.<attempt>`. In an attempt's directory: `spec.json` (what to run), `started` (who may start it, created once),
- * `stop` (its end was asked for), `log`, `exit.json` (the supervisor's word), `end.json` (ours, never changed), `work/`.
+ * `stop` (its end was asked for), `log`, `exit.json` (the supervisor's word), `end.json` (ours, never changed), `work/`
+ * (of a container: the files that were kept of it).
  */
 export interface AttemptFiles {
   directory(ref: string): string;

@@ -72,7 +72,8 @@ const UNITS = [
   ['KiB', 1024],
 ] as const;
 
-function sizeText(bytes: number): string {
+/** A size in the largest unit of which it is a whole number. */
+export function sizeText(bytes: number): string {
   const [unit, size] = UNITS.find(([, each]) => bytes % each === 0) ?? ['bytes', 1];
   return `${bytes / size} ${unit}`;
 }

@@ -17,7 +17,9 @@ import { advance, neverRan, type Progress, type RunDeps, UNSTARTED } from './con
 import { createStrays } from './container-strays.ts';
 import type { ContainerLimits } from './container-verdict.ts';
 import type { Containers, ListedContainer } from './containers.ts';
+import type { FileLimits } from './copy-files.ts';
 import { type DockerAttempt, newDockerAttempt } from './docker-attempt.ts';
+import { createKeptFiles, temporaryOf } from './kept-files.ts';
 import { LOG_PARTS } from './log-copy.ts';
 
 /** What the keeper works with. */
@@ -29,6 +31,7 @@ export interface ContainerKeeperDeps {
   readonly service: string;
   readonly limits: ContainerLimits;
   readonly maxLogBytes: number;
+  readonly maxFiles: FileLimits;
   readonly maxProcesses: number;
   readonly clock: Clock;
   readonly log: Log;
@@ -64,12 +67,17 @@ export class ContainerKeeper implements Keeper<DockerAttempt> {
     });
     const onOutputEnd = (attempt: DockerAttempt) =>
       scheduler.inBackground(attempt.ref, scheduler.look(attempt));
+    const output = createContainerOutput({ ...deps, closing, onOutputEnd });
     this.#deps = deps;
     this.#scheduler = scheduler;
     this.#run = {
       ...deps,
       closing,
-      output: createContainerOutput({ ...deps, closing, onOutputEnd }),
+      output,
+      kept: createKeptFiles({
+        ...{ ...deps, closing, output, limits: deps.maxFiles, onKept: onOutputEnd },
+        inBackground: (ref, work) => scheduler.inBackground(ref, work),
+      }),
       saveRecord: (ref, record) => writeRecord(deps.files.directory(ref), record),
     };
     this.#strays = createStrays(deps);
@@ -242,7 +250,9 @@ export class ContainerKeeper implements Keeper<DockerAttempt> {
 
   // What fails here, or a crash leaves, is done when the container is seen as a stray.
   async #clear({ ref, record }: DockerAttempt): Promise<void> {
-    await rm(join(this.#deps.files.directory(ref), LOG_PARTS), { force: true });
+    const directory = this.#deps.files.directory(ref);
+    await rm(join(directory, LOG_PARTS), { force: true });
+    await rm(temporaryOf(join(directory, 'work')), { recursive: true, force: true });
     if (record !== null) await this.#deps.containers.remove(record.id, false);
   }
 

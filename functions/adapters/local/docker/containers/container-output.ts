@@ -7,6 +7,7 @@ import { cutLog } from '../../attempts/log-limit.ts';
 import { orAbsent, systemCode } from '../../durable-file.ts';
 import { EngineRefusal } from '../engine/engine-call.ts';
 import type { ContainerFacts, Containers } from './containers.ts';
+import { isOfDisk, reasonOf } from './copy-failure.ts';
 import type { DockerAttempt } from './docker-attempt.ts';
 import {
   type Capture,
@@ -40,6 +41,8 @@ export interface ContainerOutput {
   complete(attempt: DockerAttempt, exited: ContainerFacts): Promise<boolean>;
   /** Ends the log of a container that somebody has removed, and with it the engine's copy. */
   giveUp(attempt: DockerAttempt): Promise<void>;
+  /** Ends the log with a line of ours, behind those that it got so before; they are gone when more is copied. */
+  conclude(attempt: DockerAttempt, text: string): Promise<void>;
   /** The end of what it printed so far; '' when that is nothing. */
   last(attempt: DockerAttempt): Promise<string>;
   /** Ends copying; what was read is written. */
@@ -52,8 +55,6 @@ const END_WAIT_MS = 2000;
 const LOG_NOT_WRITTEN = 'a log cannot be written now; what is missing follows later';
 const BROKE_OFF = 'the copying of an output broke off; it is taken up again';
 const BEING_REMOVED = 409;
-// There may be room on the disk later.
-const DISK_CODES: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EIO']);
 /** After so many other failures a log stays incomplete, so that its job can end. */
 const MAX_FAILURES = 5;
 /** A removal that gets stuck leaves a container of which nothing can be had; each look is a second. */
@@ -101,7 +102,7 @@ export function createContainerOutput(deps: OutputDeps): ContainerOutput {
     attempt.captureFailures += 1;
     if (status === BEING_REMOVED && attempt.captureFailures < MAX_REMOVAL_LOOKS) return false;
     if (!isFinal(status) && attempt.captureFailures < MAX_FAILURES) throw error;
-    await concludeLog(logOf(attempt), `the end of the output is missing: ${reasonOf(error)}`);
+    await conclude(logOf(attempt), attempt, `the end of the output is missing: ${reasonOf(error)}`);
     deps.log.warn({ err: error, ref: attempt.ref }, 'the end of a log is missing');
     return true;
   }
@@ -113,6 +114,7 @@ export function createContainerOutput(deps: OutputDeps): ContainerOutput {
 
   return {
     stop,
+    conclude: (attempt, text) => conclude(logOf(attempt), attempt, text),
     last: (attempt) => lastOutput(files.directory(attempt.ref)),
     attach: async (attempt, id) => {
       await stop(attempt);
@@ -142,9 +144,14 @@ export function createContainerOutput(deps: OutputDeps): ContainerOutput {
     },
     giveUp: async (attempt) => {
       await stopAtEnd(attempt);
-      if (attempt.capturedAt === null) await concludeLog(logOf(attempt), CONTAINER_GONE);
+      if (attempt.capturedAt === null) await conclude(logOf(attempt), attempt, CONTAINER_GONE);
     },
   };
+}
+
+async function conclude(log: CapturedLog, attempt: DockerAttempt, text: string): Promise<void> {
+  attempt.remarks.add(text);
+  await concludeLog(log, [...attempt.remarks]);
 }
 
 async function copyKept(
@@ -194,15 +201,6 @@ function breakTeller(log: Log): (attempt: DockerAttempt, error: unknown) => void
 }
 
 const CONTAINER_GONE = 'the end of the output may be missing: somebody removed the container';
-
-function reasonOf(error: unknown): string {
-  const [line = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
-  return line.slice(0, 200);
-}
-
-function isOfDisk(error: unknown): boolean {
-  return DISK_CODES.has(systemCode(error) ?? '');
-}
 
 // A capture that fails is told where it is watched.
 async function settled(capture: Capture | null): Promise<void> {

@@ -18,11 +18,13 @@ import {
 } from './container-verdict.ts';
 import type { ContainerFacts, Containers } from './containers.ts';
 import type { DockerAttempt } from './docker-attempt.ts';
+import type { KeptFiles } from './kept-files.ts';
 
 /** What taking an attempt further needs. */
 export interface RunDeps {
   readonly containers: Containers;
   readonly output: ContainerOutput;
+  readonly kept: KeptFiles;
   /** Writes down durably how far an attempt's container got. */
   readonly saveRecord: (ref: string, record: ContainerRecord) => Promise<void>;
   readonly clock: Clock;
@@ -246,6 +248,8 @@ async function exited(
   // As `docker rm --force` does it: killed, and removed in the same moment.
   const isRemoved = found.exitCode === KILLED && (now === null || IS_GOING.has(now.status));
   const last = await deps.output.last(attempt);
+  // The end is written next, and then the container goes.
+  if (!(await deps.kept.keep(attempt, found.id))) return PENDING;
   return {
     kind: 'ended',
     startedAt: attempt.startedAt,

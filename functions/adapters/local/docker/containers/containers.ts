@@ -3,6 +3,8 @@ import type { ContainerCreateOptions } from 'dockerode';
 import * as z from 'zod';
 import type { Engine } from '../engine/engine.ts';
 import { askEngine, unless } from '../engine/engine-call.ts';
+import type { Change } from './changed-paths.ts';
+import { readChanges } from './container-changes.ts';
 
 /** What the engine tells of one container. Times in UTC ms by the engine's clock; null: never. */
 export interface ContainerFacts {
@@ -48,6 +50,10 @@ export interface Containers {
   remove(id: string, force: boolean): Promise<boolean>;
   /** The output from the beginning as the engine kept it, with time stamps, in frames; follows a running container to its end. */
   replay(id: string): Promise<Readable>;
+  /** What differs from the image in its files. Costs little when that is little. */
+  changes(id: string): Promise<readonly Change[]>;
+  /** What is at an absolute path of it, as a tar (archive-entries.ts). */
+  archive(id: string, path: string): Promise<Readable>;
   /** Whether the image has an entry point of its own; null: there is no such image. */
   hasEntrypoint(image: string): Promise<boolean | null>;
 }
@@ -127,6 +133,9 @@ export function createContainers(connect: () => Promise<Engine>, closing: AbortS
         const options = { stdout: true, stderr: true, timestamps: true, abortSignal };
         return engine.getContainer(id).logs({ ...options, follow: true });
       }),
+    changes: (id) => readChanges(connect, id, closing),
+    archive: (id, path) =>
+      stream((engine, abortSignal) => engine.getContainer(id).getArchive({ path, abortSignal })),
     hasEntrypoint: (image) =>
       unless([404], async () => {
         const found = await read((engine) => engine.getImage(image).inspect());

@@ -1,6 +1,7 @@
 import type { AttemptSpec } from '../../attempts/attempt-record.ts';
 import { newScheduled, type ScheduledAttempt } from '../../attempts/attempt-scheduler.ts';
 import type { ContainerRecord } from './container-record.ts';
+import { type Keeping, notKept } from './kept-files.ts';
 import type { Capture } from './log-capture.ts';
 
 /** One attempt that the keeper of containers looks after. */
@@ -31,6 +32,10 @@ export interface DockerAttempt extends ScheduledAttempt {
   /** How often its output could not be copied to the end, and when it is tried again. */
   captureFailures: number;
   captureAgainAt: number;
+  /** Lines of ours that end its log. */
+  readonly remarks: Set<string>;
+  /** How far the keeping of its files is. */
+  readonly keeping: Keeping;
 }
 
 /** An attempt that nothing is known of but what it is made from. */
@@ -53,5 +58,7 @@ export function newDockerAttempt(ref: string, spec: AttemptSpec): DockerAttempt 
     capturedAt: null,
     captureFailures: 0,
     captureAgainAt: 0,
+    remarks: new Set(),
+    keeping: notKept(),
   };
 }

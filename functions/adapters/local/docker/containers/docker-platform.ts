@@ -11,6 +11,7 @@ import { ContainerKeeper } from './container-keeper.ts';
 import { serviceIdOf } from './container-names.ts';
 import type { ContainerLimits } from './container-verdict.ts';
 import { createContainers } from './containers.ts';
+import type { FileLimits } from './copy-files.ts';
 
 /** What the Docker platform needs. */
 export interface DockerPlatformOptions {
@@ -30,6 +31,8 @@ export interface DockerPlatformOptions {
   readonly pollMs?: number;
   /** Limit of each attempt's log; at least 4. Default LIMITS.jobLogBytes. */
   readonly maxLogBytes?: number;
+  /** How much is kept of what each attempt writes. Default LIMITS.jobFilesBytes and jobFiles. */
+  readonly maxFiles?: FileLimits;
   /** Processes and threads of each job at the same time. Default LIMITS.jobProcesses. */
   readonly maxProcesses?: number;
   /** A hint that something about this job changed. */
@@ -55,6 +58,7 @@ export async function openDockerPlatform(
     service: await serviceIdOf(dir),
     limits,
     maxLogBytes,
+    maxFiles: options.maxFiles ?? { bytes: LIMITS.jobFilesBytes, count: LIMITS.jobFiles },
     maxProcesses: options.maxProcesses ?? LIMITS.jobProcesses,
     clock,
     log,

@@ -53,14 +53,14 @@ export async function openLogCopy(directory: string, maxBytes: number): Promise<
   }
 }
 
-/** Ends a log that lacks its end with a line of ours; it is gone when the log is opened again: then its end may be found after all. */
+/** Ends a log with lines of ours; they are gone when the log is opened again: what they say is missing may be found after all. */
 export async function concludeLog(
   { directory, maxBytes }: { readonly directory: string; readonly maxBytes: number },
-  text: string,
+  texts: readonly string[],
 ): Promise<void> {
   const copy = await openLogCopy(directory, maxBytes);
   try {
-    await copy.conclude(text);
+    for (const text of texts) await copy.conclude(text);
   } finally {
     await copy.close();
   }

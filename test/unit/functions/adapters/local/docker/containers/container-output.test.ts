@@ -194,6 +194,8 @@ async function aBench(
     remove: notAsked,
     rename: notAsked,
     remembersMaking: notAsked,
+    changes: notAsked,
+    archive: notAsked,
     hasEntrypoint: notAsked,
     attach: async () => Readable.from(caught(set)),
     replay: async () => {

@@ -28,11 +28,11 @@ const INTERFERENCES = {
 } as const satisfies typeof EVENTS extends Record<string, infer E> ? Record<string, E> : never;
 
 describe('an attempt whose service may be killed at any request', () => {
-  test('starts its program exactly once, however late a start comes', async () => {
+  test('starts its program exactly once, however late a start comes, and ends with its files kept', async () => {
     await fc.assert(
       fc.asyncProperty(events(EVENTS), async (happening) => {
         const world = await played(happening);
-        return world.starts === 1 && world.end?.exitCode === 0;
+        return world.starts === 1 && world.end?.exitCode === 0 && world.kept > 0;
       }),
       { numRuns: 3000 },
     );
