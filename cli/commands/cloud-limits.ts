@@ -47,9 +47,12 @@ function checkLabels(labels: Readonly<Record<string, string>>): void {
   }
   const checked = submissionSpec.shape.labels.safeParse(labels);
   if (checked.success) return;
-  const reasons = checked.error.issues.map(({ path, message }) =>
-    path.length === 0 ? message : `${shown(String(path[0]))}: ${message}`,
-  );
+  const reasons = checked.error.issues.map((issue) => {
+    // Of a key that is refused only what is inside says why.
+    const reason = issue.code === 'invalid_key' ? issue.issues[0]?.message : undefined;
+    const message = reason ?? issue.message;
+    return issue.path.length === 0 ? message : `${shown(String(issue.path[0]))}: ${message}`;
+  });
   throw new AppError('LIMIT_EXCEEDED', `--label: ${reasons.join('; ')}.`, {
     hint: 'Give fewer or shorter labels; --name is one too.',
   });

@@ -17,6 +17,10 @@ export interface RefusedPart {
 
 /** REQUEST_INVALID with every problem: where, what is expected, what came instead, which name may be meant. */
 export function requestInvalid(part: RefusedPart): AppError {
+  const newer = part.issues.find((issue) => issue.path.join() === 'schemaVersion');
+  if (newer !== undefined && typeof valueAt(part.value, newer.path) === 'number') {
+    return unknownVersion(newer, part);
+  }
   const problems = part.issues.flatMap((issue) => problemsOf(issue, part));
   const shown = problems.slice(0, MOST_SHOWN);
   const more = problems.length - shown.length;
@@ -27,6 +31,17 @@ export function requestInvalid(part: RefusedPart): AppError {
       ? PAGE_HINT
       : 'What each route takes is at /docs.',
     context: { issues: shown },
+  });
+}
+
+// What else such a body has follows from it.
+function unknownVersion(issue: z.core.$ZodIssue, { where, value }: RefusedPart): AppError {
+  const [known] = issue.code === 'invalid_value' ? issue.values : [];
+  const got = shownValue(valueAt(value, issue.path));
+  const problem = `this service knows version ${String(known)}, got ${got}`;
+  return new AppError('REQUEST_INVALID', `The ${where} is not valid. schemaVersion: ${problem}.`, {
+    hint: 'Update the service, or use a client of its version.',
+    context: { issues: [{ path: 'schemaVersion', problem }] },
   });
 }
 

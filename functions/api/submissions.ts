@@ -18,7 +18,10 @@ const TAGS = ['submissions'];
 
 const headers = z.object({
   'Idempotency-Key': z
-    .string()
+    .string({
+      error:
+        'must be a text of your own, another for each submission, as in Idempotency-Key: 7d0c1e5a',
+    })
     .regex(
       new RegExp(`^[\\x21-\\x7e]{1,${LIMITS.idempotencyKeyLength}}$`),
       `must have 1 to ${LIMITS.idempotencyKeyLength} printable ASCII characters, without blanks`,

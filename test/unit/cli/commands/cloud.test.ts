@@ -101,6 +101,7 @@ describe('cloud refuses, before anything is packed or sent,', () => {
     [['--xgroup', 'g'.repeat(129), 'x.py'], '--xgroup has 129 characters; at most 128.'],
     [['--xgroup=', 'x.py'], 'NAME or OWNER/NAME'],
     [['-l', `a=${'v'.repeat(1_001)}`, 'x.py'], '--label: a: '],
+    [['-l', `${'k'.repeat(201)}=v`, 'x.py'], '<=200 characters'],
     [['-l', 'a=\u0007', 'x.py'], '--label a has control characters'],
     [Array.from({ length: 61 }, (_, i) => `-lk${i}=v`).concat('x.py'), 'at most 60 labels'],
     [['--experiment_config', 'missing.json', 'x.py'], 'missing.json does not exist'],

@@ -68,7 +68,18 @@ test('a missing, empty, long or unprintable key is refused', async ({ expect }) 
     const error = await errorOf(send('/v1/submissions', { json: sweepSpec(), headers }));
     expect(error, String(key)).toMatchObject({ status: 400, code: 'REQUEST_INVALID' });
     expect(error.message).toContain('Idempotency-Key');
+    if (key === undefined) expect(error.message).toContain('as in Idempotency-Key: ');
   }
+});
+
+test('a client that is newer than the service is told so, and nothing else', async ({ expect }) => {
+  const { send } = createApiBench();
+  const json = { ...sweepSpec(), schemaVersion: 2, invention: true };
+  const error = await errorOf(send('/v1/submissions', { json, headers: KEY }));
+  expect(error).toMatchObject({ status: 400, code: 'REQUEST_INVALID' });
+  expect(error.message).toContain('this service knows version 1, got 2');
+  expect(error.message).not.toContain('invention');
+  expect(error.hint).toContain('Update the service');
 });
 
 test('what the config, the limits or the platform refuse is told before anything is written', async ({
