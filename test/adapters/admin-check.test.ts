@@ -199,13 +199,9 @@ describe('the records of a real sweep', () => {
     const damaged = await caliban(['admin', 'check', '--data_dir', dataDir, '--json']);
     t.expect(damaged.status).toBe(1);
     const printed = checkPage.omit({ next: true }).parse(JSON.parse(damaged.stdout));
-    t.expect(printed.differences.map(({ kind }) => kind).sort()).toEqual([
-      'attempt',
-      'counts',
-      'database',
-      'expansion',
-      'expansion',
-    ]);
+    // How many of a kind depends on how long ago its jobs moved.
+    const kinds = new Set(printed.differences.map(({ kind }) => kind));
+    t.expect([...kinds].sort()).toEqual(['attempt', 'counts', 'database', 'expansion']);
   });
 
   const places = [0, 1 / 4, 1 / 2, 7 / 8];
