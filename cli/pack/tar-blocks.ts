@@ -1,11 +1,12 @@
 import { closeSync, constants, fstatSync, open, read } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { TAR_BLOCK, tarPadding } from '../../shared/layers/tar-header.ts';
 import { errorCode } from './error-code.ts';
 import { forEachBounded } from './for-each-bounded.ts';
 import type { FileEntry, LayerTree } from './layer-tree.ts';
 import { changedWhilePacked, packRefusal } from './refusal.ts';
-import { TAR_BLOCK, tarHeader, tarPadding } from './tar-header.ts';
+import { tarHeader } from './tar-header.ts';
 
 /** A stretch of a file and where it goes in its chunk. */
 interface Stretch {

@@ -1,7 +1,5 @@
+import { TAR_BLOCK, tarPadding } from '../../shared/layers/tar-header.ts';
 import { type TreeEntry, tarName } from './layer-tree.ts';
-
-/** Tar works in blocks of this many bytes; headers and file contents are padded to it. */
-export const TAR_BLOCK = 512;
 
 const NAME_LENGTH = 100;
 const MAX_OCTAL_SIZE = 0o77777777777;
@@ -24,11 +22,6 @@ export function tarHeader(entry: TreeEntry): Buffer {
   ].join('');
   const header = ustar({ name, target, size, mode: modeOf(entry), type: TYPES[entry.kind] });
   return records === '' ? header : Buffer.concat([paxBlocks(records), header]);
-}
-
-/** Bytes that pad `length` bytes of content to whole blocks. */
-export function tarPadding(length: number): number {
-  return (TAR_BLOCK - (length % TAR_BLOCK)) % TAR_BLOCK;
 }
 
 const TYPES = { file: '0', symlink: '2', directory: '5' } as const;

@@ -14,6 +14,11 @@ export interface TarHeader {
 /** Bytes of a tar block; everything in a tar is padded to it. */
 export const TAR_BLOCK = 512;
 
+/** Bytes that pad `length` bytes of content to whole blocks. */
+export function tarPadding(length: number): number {
+  return (TAR_BLOCK - (length % TAR_BLOCK)) % TAR_BLOCK;
+}
+
 const SLASH = 0x2f;
 const SPACE = 0x20;
 const CHECKSUM_AT = 148;

@@ -1,6 +1,6 @@
 import { layerInvalid } from './layer-errors.ts';
 import { type PaxRecords, parsePaxRecords } from './pax-records.ts';
-import { isZeros, parseTarHeader, TAR_BLOCK, type TarHeader } from './tar-header.ts';
+import { isZeros, parseTarHeader, TAR_BLOCK, type TarHeader, tarPadding } from './tar-header.ts';
 import { decodeName, shownName } from './tar-name.ts';
 
 /** One entry of a tar. A directory's path has no trailing slash. `size` is 0 but for files. */
@@ -145,7 +145,7 @@ function takeBlock(state: ReaderState, events: TarEvent[]): void {
   const extension = EXTENSIONS[header.type];
   if (extension === undefined) takeEntry(state, header, events);
   else beginExtension(state, header, extension);
-  state.paddingLeft = (TAR_BLOCK - (state.contentLeft % TAR_BLOCK)) % TAR_BLOCK;
+  state.paddingLeft = tarPadding(state.contentLeft);
 }
 
 function beginExtension(state: ReaderState, header: TarHeader, kind: ExtensionKind): void {

@@ -4,6 +4,7 @@ import {
   parseTarHeader,
   TAR_BLOCK,
   type TarHeader,
+  tarPadding,
 } from '../../../../../shared/layers/tar-header.ts';
 import type { TarEntry } from '../../../../../shared/layers/tar-reader.ts';
 import { type ArchiveBytes, archiveBytes } from './archive-bytes.ts';
@@ -53,7 +54,7 @@ export async function* archiveEntries(stream: Readable): AsyncGenerator<ArchiveE
       const size = extension.size ?? header.size;
       const reading = contentReader(bytes, size);
       yield { ...entryOf(header, extension), size, content: reading.content };
-      await bytes.skip(reading.left() + padding(size));
+      await bytes.skip(reading.left() + tarPadding(size));
       extension = {};
     }
   } finally {
@@ -85,7 +86,7 @@ function contentReader(bytes: ArchiveBytes, size: number) {
 async function readExtension(bytes: ArchiveBytes, { type, size }: TarHeader): Promise<Extension> {
   if (size > MAX_EXTENSION_BYTES) throw new Error('The engine gave too long a header.');
   const text = await bytes.take(size);
-  await bytes.skip(padding(size));
+  await bytes.skip(tarPadding(size));
   if (type === 'L') return { path: untilNul(text) };
   if (type === 'K') return { linkpath: untilNul(text) };
   return type === 'x' ? paxOf(text) : {};
@@ -115,10 +116,6 @@ function paxOf(text: Buffer): Extension {
 function untilNul(text: Buffer): string {
   const end = text.indexOf(0);
   return text.toString('utf8', 0, end === -1 ? text.length : end);
-}
-
-function padding(size: number): number {
-  return (TAR_BLOCK - (size % TAR_BLOCK)) % TAR_BLOCK;
 }
 
 function textOf(name: Uint8Array): string {

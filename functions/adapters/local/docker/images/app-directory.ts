@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
+import { TAR_BLOCK } from '../../../../../shared/layers/tar-header.ts';
 import type { SentLayer } from './image-archive.ts';
-import { TAR_BLOCK, tarHeader } from './tar-header.ts';
+import { tarHeader } from './tar-header.ts';
 
 /**
  * The top layer of a run image: only the directory `/usr/app`, which all may write to, as dependency images have it. Code layers hold

@@ -1,6 +1,7 @@
 import { AppError } from '../../../../../shared/errors/app-error.ts';
+import { TAR_BLOCK, tarPadding } from '../../../../../shared/layers/tar-header.ts';
 import type { PlannedImage } from './run-image.ts';
-import { TAR_BLOCK, tarHeader, tarPadding } from './tar-header.ts';
+import { tarHeader } from './tar-header.ts';
 
 /** A layer to send: its tar, and how long that is. */
 export interface SentLayer {
@@ -36,7 +37,7 @@ function* textEntry(name: string, text: string): Generator<Uint8Array, void> {
   const content = Buffer.from(text);
   yield fileHeader(name, content.length);
   yield content;
-  yield tarPadding(content.length);
+  yield Buffer.alloc(tarPadding(content.length));
 }
 
 async function* layerEntry({ diffId, size, open }: SentLayer): AsyncGenerator<Uint8Array, void> {
@@ -50,7 +51,7 @@ async function* layerEntry({ diffId, size, open }: SentLayer): AsyncGenerator<Ui
   if (sent !== size) {
     throw new AppError('INTERNAL', `Layer ${diffId} has ${sent} bytes instead of ${size}.`);
   }
-  yield tarPadding(size);
+  yield Buffer.alloc(tarPadding(size));
 }
 
 function fileHeader(name: string, size: number): Uint8Array {

@@ -1,3 +1,5 @@
+import { TAR_BLOCK } from '../../../../../shared/layers/tar-header.ts';
+
 /** An entry of an archive that we write. */
 export interface TarEntry {
   /** At most 100 characters of ASCII. */
@@ -9,9 +11,6 @@ export interface TarEntry {
   /** User and group. */
   readonly owner: number;
 }
-
-/** Bytes of a tar block; everything in a tar is padded to it. */
-export const TAR_BLOCK = 512;
 
 const MAX_OCTAL_SIZE = 0o77777777777;
 
@@ -37,11 +36,6 @@ export function tarHeader({ name, size, kind, mode, owner }: TarEntry): Uint8Arr
   const sum = block.reduce((total, byte) => total + byte, 0);
   block.write(`${octal(sum, 6)} `, 148, 'latin1');
   return block;
-}
-
-/** What follows a content of this size up to the next block. */
-export function tarPadding(size: number): Uint8Array {
-  return Buffer.alloc((TAR_BLOCK - (size % TAR_BLOCK)) % TAR_BLOCK);
 }
 
 function octal(value: number, digits: number): string {
