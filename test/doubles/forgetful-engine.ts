@@ -46,6 +46,10 @@ export class ForgetfulWorld {
   starts = 0;
   /** How often the files of a container that has exited were kept. */
   kept = 0;
+  /** How often its log was completed. */
+  completions = 0;
+  /** Looks that the keeping of files takes. */
+  looksToKeep = 1;
   /** How often the engine ended, or somebody removed the container. */
   interferences = 0;
   end: Extract<Progress, { readonly kind: 'ended' }> | null = null;
@@ -58,7 +62,10 @@ export class ForgetfulWorld {
       output: {
         attach: async () => undefined,
         follow: async () => undefined,
-        complete: async () => true,
+        complete: async () => {
+          this.completions += 1;
+          return true;
+        },
         giveUp: async () => undefined,
         stop: async () => undefined,
         conclude: async () => undefined,
@@ -223,6 +230,8 @@ export class ForgetfulWorld {
   }
 
   #keep(id: string): boolean {
+    this.looksToKeep -= 1;
+    if (this.looksToKeep > 0) return false;
     if (this.#find(id)?.facts.status === 'exited') this.kept += 1;
     return true;
   }

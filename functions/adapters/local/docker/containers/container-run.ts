@@ -241,7 +241,9 @@ async function exited(
   attempt: DockerAttempt,
   found: ContainerFacts,
 ): Promise<Progress> {
-  if (!(await deps.output.complete(attempt, found))) return PENDING;
+  // Once: it may read all that was printed, and the files below may take many looks.
+  attempt.isLogComplete ||= await deps.output.complete(attempt, found);
+  if (!attempt.isLogComplete) return PENDING;
   // That it ran out of memory may be told a little later than that it has exited.
   const now = await deps.containers.inspect(found.id);
   const { outOfMemory } = now ?? found;

@@ -32,6 +32,8 @@ export interface DockerAttempt extends ScheduledAttempt {
   /** How often its output could not be copied to the end, and when it is tried again. */
   captureFailures: number;
   captureAgainAt: number;
+  /** Its log has all that its container printed, as far as that can be had. */
+  isLogComplete: boolean;
   /** Lines of ours that end its log. */
   readonly remarks: Set<string>;
   /** How far the keeping of its files is. */
@@ -58,6 +60,7 @@ export function newDockerAttempt(ref: string, spec: AttemptSpec): DockerAttempt 
     capturedAt: null,
     captureFailures: 0,
     captureAgainAt: 0,
+    isLogComplete: false,
     remarks: new Set(),
     keeping: notKept(),
   };

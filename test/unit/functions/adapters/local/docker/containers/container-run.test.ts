@@ -79,6 +79,18 @@ describe('an attempt', () => {
     expect(world.starts).toBe(1);
   });
 
+  test('has its log completed once, however long its files take', async ({ expect }) => {
+    const world = aWorld();
+    world.looksToKeep = 5;
+    await world.look();
+    world.exit();
+    for (let look = 0; look < 5; look++) {
+      expect(world.end).toBeNull();
+      await world.look();
+    }
+    expect([world.end?.exitCode, world.completions, world.kept]).toEqual([0, 1, 1]);
+  });
+
   test('gets no container any more once the service closes', async ({ expect }) => {
     const world = aWorld();
     world.close();
