@@ -6,6 +6,7 @@ import {
   layersChecked,
   uploadSession,
 } from '../../shared/api/layers.ts';
+import { completeLayer } from '../core/complete-layer.ts';
 import { requireSubmitter } from '../core/permissions.ts';
 import { BEARER, failures, json, jsonRequest } from './answers.ts';
 import type { Api, ApiHost } from './api-host.ts';
@@ -76,7 +77,7 @@ export function addLayers(app: Api, { deps }: ApiHost): void {
   app.openapi(completeUpload, async (c) => {
     requireSubmitter(c.get('principal'));
     const { diffId } = c.req.valid('param');
-    const state = await deps.layers.complete(diffId);
+    const state = await completeLayer(deps, diffId);
     return c.json({ diffId, state }, state === 'verified' ? 200 : 202);
   });
 }

@@ -3,6 +3,7 @@ import { drainLane } from '../core/drain.ts';
 import { endSubmission } from '../core/ending.ts';
 import { expandChunk } from '../core/expand.ts';
 import { prepareImage } from '../core/image.ts';
+import { verifyLayer } from '../core/verify-layer.ts';
 import type { Message } from '../ports/message.ts';
 
 /** Handles one message; resolves when it is done and may be forgotten. Idempotent; a throw means: deliver it again. */
@@ -16,6 +17,8 @@ export function consume(deps: CoreDeps, message: Message): Promise<void> {
       return drainLane(deps, message.lane);
     case 'stop':
       return endSubmission(deps, message.submissionId);
+    case 'verify':
+      return verifyLayer(deps, message.diffId);
     default:
       return unknownMessage(message);
   }

@@ -1,5 +1,5 @@
 import type { CoreDeps } from '../core/deps.ts';
-import type { Message } from '../ports/message.ts';
+import { MESSAGE_KINDS, type Message } from '../ports/message.ts';
 import type { LogFields } from '../ports/runtime.ts';
 import { put, STORE_LIMIT, StaleVersion, type Stored } from '../ports/store.ts';
 import { afterFailure, commitAtLast } from './put-back.ts';
@@ -7,7 +7,6 @@ import { afterFailure, commitAtLast } from './put-back.ts';
 /** Rows of one kind that are looked at, beside those that are held: a sweep's must not hide another's. */
 const ROWS = 100;
 /** The order in which places are given: what many wait for comes last. */
-const KINDS = ['stop', 'image', 'drain', 'expand'] as const;
 /** Handlers running at the same time. */
 const IN_FLIGHT = 16;
 /** Of these, expansions: a sweep of millions must not keep a stop or another's image waiting. */
@@ -117,7 +116,9 @@ export function createOutboxLoop(
 }
 
 async function look({ store }: OutboxDeps, limit: number): Promise<readonly Stored<'outbox'>[]> {
-  const pages = KINDS.map((kind) => store.list('dueMessages', { parked: false, kind }, { limit }));
+  const pages = MESSAGE_KINDS.map((kind) =>
+    store.list('dueMessages', { parked: false, kind }, { limit }),
+  );
   return (await Promise.all(pages)).flatMap(({ items }) => items);
 }
 

@@ -1,11 +1,10 @@
 import { isActive, JOB_STATES, type JobState } from '../../shared/jobs/job-state.ts';
 import type { PlatformKind } from '../../shared/jobs/platform-kind.ts';
 import type { BuildDoc, LanePolicy } from '../ports/documents.ts';
-import type { Message } from '../ports/message.ts';
+import { MESSAGE_KINDS, type Message } from '../ports/message.ts';
 import type { CoreDeps } from './deps.ts';
 import { everyOf } from './records.ts';
 
-const KINDS: readonly Message['kind'][] = ['image', 'expand', 'drain', 'stop'];
 const BUILD_STATES: readonly BuildDoc['state'][] = ['building', 'ready', 'failed'];
 
 /** How much there is of what, from the store: for those who operate the service. */
@@ -36,7 +35,7 @@ export async function readNumbers(deps: NumbersDeps): Promise<ServiceNumbers> {
   const lanes: LaneNumbers[] = [];
   for (const lane of await knownLanes(deps)) lanes.push(await readLane(deps, lane));
   const messages = [];
-  for (const kind of KINDS) {
+  for (const kind of MESSAGE_KINDS) {
     messages.push({ kind, count: await deps.store.count('dueMessages', { parked: false, kind }) });
   }
   const builds = [];

@@ -91,7 +91,7 @@ async function reopened(deps: CoreDeps, stored: Stored<'submissions'>): Promise<
 }
 
 /**
- * Messages that failed ten times. A stop is tried again and again: nobody else ends its jobs. Without its image or its experiments a
+ * Messages that failed ten times. A stop, and the verification of a layer, are tried again and again: nobody else does them. Without its image or its experiments a
  * submission is over, and says why. A drain comes again by itself.
  */
 async function settleParked(deps: CoreDeps): Promise<void> {
@@ -109,7 +109,7 @@ async function settleParked(deps: CoreDeps): Promise<void> {
     await commitAndPublish(
       deps,
       [{ op: 'delete', key: row.key }],
-      message.kind === 'stop' ? [again] : [],
+      message.kind === 'stop' || message.kind === 'verify' ? [again] : [],
     );
   }
 }

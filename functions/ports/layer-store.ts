@@ -44,6 +44,11 @@ export interface LayerStore {
    * deleted; the layer is `failed`), UPLOAD_NOT_FOUND, UPLOAD_CONFLICT when bytes are missing.
    */
   complete(diffId: string): Promise<'verified' | 'complete'>;
+  /**
+   * The verification that follows when `complete` said `complete`; nothing for a layer that is verified. Idempotent, also when several
+   * do it at once. Throws what a verifying `complete` throws, and AppError UNAVAILABLE.
+   */
+  verify(diffId: string): Promise<void>;
   /** The uncompressed tar of a verified layer. Throws AppError LAYER_MISSING. */
   open(diffId: string): Promise<AsyncIterable<Uint8Array>>;
   /**

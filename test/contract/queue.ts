@@ -20,6 +20,7 @@ const ALL_KINDS: readonly Message[] = [
   { kind: 'expand', submissionId: 's1', chunk: 3 },
   { kind: 'drain', lane: 'vertex:grüße:us-central1' },
   { kind: 'stop', submissionId: 's2' },
+  { kind: 'verify', diffId: 'd'.repeat(64) },
 ];
 
 /** What every Queue must do, as tests. */
@@ -30,10 +31,10 @@ export function queueContract(name: string, open: () => Promise<OpenedQueue>): v
       onTestFinished(close);
       await queue.publish(ALL_KINDS);
       await queue.publish(ALL_KINDS.slice(0, 1));
-      const { messages, wakes } = await told(5);
+      const { messages, wakes } = await told(6);
       if (queue.keepsMessages) {
         expect(messages).toEqual(expect.arrayContaining([...ALL_KINDS]));
-        expect(messages.length).toBeGreaterThanOrEqual(5);
+        expect(messages.length).toBeGreaterThanOrEqual(6);
       } else {
         expect(wakes).toBeGreaterThanOrEqual(1);
       }

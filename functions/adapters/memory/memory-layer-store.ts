@@ -31,6 +31,10 @@ export function createMemoryLayerStore(options: {
     return only(found.tar);
   }
 
+  async function complete(diffId: string): Promise<'verified'> {
+    return verified.has(checkDiffId(diffId)) ? 'verified' : uploads.complete(diffId);
+  }
+
   return {
     async check(diffIds) {
       checkDiffIds(diffIds);
@@ -48,8 +52,9 @@ export function createMemoryLayerStore(options: {
       if (verified.has(checkDiffId(diffId))) return { received: range.total };
       return uploads.receive(diffId, range, body);
     },
-    async complete(diffId) {
-      return verified.has(checkDiffId(diffId)) ? 'verified' : uploads.complete(diffId);
+    complete,
+    async verify(diffId) {
+      await complete(diffId);
     },
     open: async (diffId) => tarOf(diffId),
     async reverify(diffId) {

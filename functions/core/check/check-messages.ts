@@ -29,19 +29,19 @@ async function lookAtMessages(
   const rows = (await deps.store.get(keys)).filter((row) => row !== undefined);
   const about = await readDocuments(
     deps,
-    rows.map(({ value }) => subjectOf(value.message)),
+    rows.map(({ value }) => subjectOf(value.message)).filter((key) => key !== null),
   );
   return rows.flatMap((row) => {
     const { message, parked, lastError } = row.value;
-    const { collection, id } = subjectOf(message);
+    const subject = subjectOf(message);
     const orphan =
-      about.get(collection, id) !== undefined
+      subject === null || about.get(subject.collection, subject.id) !== undefined
         ? []
         : [
             difference(row, {
-              found: `${collection === 'lanes' ? 'lane' : 'submission'} ${id} does not exist`,
+              found: `${subject.collection === 'lanes' ? 'lane' : 'submission'} ${subject.id} does not exist`,
               expected: 'messages only about what exists',
-              basis: [absenceOf({ collection, id })],
+              basis: [absenceOf(subject)],
             }),
           ];
     if (!parked) return orphan;
@@ -50,10 +50,17 @@ async function lookAtMessages(
   });
 }
 
-function subjectOf(message: Message): Key<'lanes' | 'submissions'> {
+// What the records say of its subject; a layer is in its own store.
+function subjectOf(message: Message): Key<'lanes' | 'submissions'> | null {
+  if (message.kind === 'verify') return null;
   return message.kind === 'drain'
     ? { collection: 'lanes', id: message.lane }
     : { collection: 'submissions', id: message.submissionId };
+}
+
+function idsOf(message: Message): Readonly<Record<string, string>> {
+  if (message.kind === 'verify') return { diffId: message.diffId };
+  return message.kind === 'drain' ? { lane: message.lane } : { submissionId: message.submissionId };
 }
 
 function difference(
@@ -61,11 +68,12 @@ function difference(
   told: Pick<Difference, 'found' | 'expected' | 'basis'>,
 ): Difference {
   const { message } = row.value;
-  const { id } = subjectOf(message);
+  const ids = idsOf(message);
+  const [id = ''] = Object.values(ids);
   return {
     kind: 'message',
     subject: `message ${message.kind} for ${id}`,
-    ids: { messageId: row.key.id, [message.kind === 'drain' ? 'lane' : 'submissionId']: id },
+    ids: { messageId: row.key.id, ...ids },
     found: told.found,
     expected: told.expected,
     fix: HEALS,

@@ -102,6 +102,7 @@ async function messagesFor(
   const params = (parked: boolean) => ({ parked });
   for await (const { stored } of bothFrom(deps, 'parkedMessages', { params, after: null })) {
     const { message } = stored.value;
+    if (message.kind === 'verify') continue;
     const isAbout = ({ id, lane }: SubmissionDoc) =>
       message.kind === 'drain' ? message.lane === lane : message.submissionId === id;
     for (const { id } of submissions.filter(isAbout)) found.get(id)?.add(message.kind);

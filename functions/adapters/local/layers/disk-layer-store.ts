@@ -80,6 +80,9 @@ export async function openDiskLayerStore(options: DiskLayerOptions): Promise<Dis
     receive: async (diffId, range, body) =>
       receiveBytes(parts, { diffId: checkDiffId(diffId), range }, body),
     complete: async (diffId) => completeUpload(parts, checkDiffId(diffId)),
+    async verify(diffId) {
+      await completeUpload(parts, checkDiffId(diffId));
+    },
     open,
     reverify: async (diffId) => faultOf(parts, await found(diffId)),
     readFile: (diffId, path, maxBytes) => readLayerFile(() => open(diffId), { path, maxBytes }),

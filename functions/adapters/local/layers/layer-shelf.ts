@@ -1,5 +1,5 @@
 import type { StoredLayer } from '../../../ports/layer-store.ts';
-import { layerCodec } from './layer-codec.ts';
+import { layerCodec } from '../../layers/layer-codec.ts';
 import type { LayerDisk } from './layer-disk.ts';
 import type { LayerPaths } from './layer-paths.ts';
 import { LAYER_RECORD, parseRecord, printRecord } from './layer-records.ts';

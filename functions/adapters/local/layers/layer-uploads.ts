@@ -17,8 +17,8 @@ import type {
   StoredLayer,
   UploadRange,
 } from '../../../ports/layer-store.ts';
+import { layerCodec } from '../../layers/layer-codec.ts';
 import type { KeyedLock } from './keyed-lock.ts';
-import { layerCodec } from './layer-codec.ts';
 import type { LayerDisk, StagedFile } from './layer-disk.ts';
 import type { LayerPaths } from './layer-paths.ts';
 import type { LayerShelf } from './layer-shelf.ts';

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { Readable, type Transform } from 'node:stream';
 import { constants, createGunzip, createZstdDecompress } from 'node:zlib';
-import { layerInvalid } from '../../../../shared/layers/layer-errors.ts';
-import type { LayerCodec } from '../../../../shared/layers/verify-layer.ts';
-import type { LayerEncoding } from '../../../ports/layer-store.ts';
+import { layerInvalid } from '../../../shared/layers/layer-errors.ts';
+import type { LayerCodec } from '../../../shared/layers/verify-layer.ts';
+import type { LayerEncoding } from '../../ports/layer-store.ts';
 
 const PIECE_BYTES = 256 * 1024;
 /** 128 MiB, what zstd itself accepts unasked; a larger window would let a blob claim gigabytes of memory. */

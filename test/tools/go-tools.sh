@@ -1,0 +1,20 @@
+#!/bin/sh
+# Builds the Go programs that tests use beside the project: an independent Cloud Storage, BuildKit and buildx, at the versions of go.mod.
+# Prints the directory they are in: ${XDG_CACHE_HOME:-$HOME/.cache}/caliban-test/tools-KEY, kept from run to run.
+set -eu
+
+cd "$(dirname "$0")"
+key=$(cat go.mod go.sum | sha256sum | cut -c1-16)
+dir=${CALIBAN_TEST_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/caliban-test/tools-$key}
+for package in \
+  github.com/fsouza/fake-gcs-server \
+  github.com/moby/buildkit/cmd/buildkitd \
+  github.com/moby/buildkit/cmd/buildctl \
+  github.com/docker/buildx/cmd/buildx; do
+  name=${package##*/}
+  [ -x "$dir/$name" ] && continue
+  mkdir -p "$dir"
+  CGO_ENABLED=0 go build -trimpath -o "$dir/$name.new.$$" "$package" >&2
+  mv "$dir/$name.new.$$" "$dir/$name"
+done
+echo "$dir"
