@@ -18,7 +18,7 @@ module.exports = {
       name: 'core-knows-no-adapter',
       severity: 'error',
       from: { path: '^functions/(core|ports|consumers|api)/' },
-      to: { path: '^functions/(adapters/|embedded|index)' },
+      to: { path: '^functions/(adapters/|embedded|hosted|runtime|index)' },
     },
     {
       name: 'core-knows-no-http',
@@ -42,7 +42,7 @@ module.exports = {
         path: '^functions/',
         pathNot: [
           '^functions/ports/',
-          '^functions/adapters/(images|layers)/',
+          '^functions/adapters/(images|layers|tokens)/',
           '^functions/adapters/$1/',
         ],
       },
@@ -83,7 +83,7 @@ module.exports = {
     {
       name: 'cloud-sdk-only-in-gcp',
       severity: 'error',
-      from: { pathNot: '^functions/(adapters/gcp/|index\\.ts)' },
+      from: { pathNot: '^(functions/(adapters/gcp/|index\\.ts)|test/)' },
       to: { path: '^node_modules/(@google-cloud|@kubernetes|google-)' },
     },
     {

@@ -26,8 +26,6 @@ import {
   type PlatformWish,
 } from './embedded/platform-choice.ts';
 import { createProcessWatch } from './embedded/process-watch.ts';
-import { systemClock, systemRandom, VERSION } from './embedded/runtime.ts';
-import { secretsOfUrl } from './embedded/secrets.ts';
 import { serveUntilEnd } from './embedded/serve-until-end.ts';
 import { openServiceLog } from './embedded/service-log.ts';
 import {
@@ -38,6 +36,8 @@ import {
 } from './embedded/settings.ts';
 import { createSyncLoop } from './embedded/sync-loop.ts';
 import type { Log } from './ports/runtime.ts';
+import { secretsOfUrl } from './runtime/secrets.ts';
+import { systemClock, systemRandom, VERSION } from './runtime/system.ts';
 
 /** How to serve; durations as named. */
 export interface ServeOptions {

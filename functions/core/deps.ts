@@ -16,6 +16,8 @@ export interface LaneSetting {
   readonly id: string;
   readonly platform: PlatformKind;
   readonly policy: LanePolicy;
+  /** Where in the cloud its jobs run; without it: where the service is. */
+  readonly place?: { readonly project: string; readonly region: string };
 }
 
 /** Everything the core is given; it has no other way to the world. */

@@ -1,7 +1,8 @@
 import { type OutboxDoc, SCHEMA_VERSION } from '../ports/documents.ts';
 import type { Message } from '../ports/message.ts';
-import { put, type Write } from '../ports/store.ts';
+import { put, StaleVersion, type Write } from '../ports/store.ts';
 import type { CoreDeps } from './deps.ts';
+import { hashOf } from './ids.ts';
 
 /** A message that follows from a commit, not to be handled before `notBefore` (UTC ms; default: now). */
 export interface Outgoing {
@@ -20,15 +21,27 @@ export async function commitAndPublish(
   writes: readonly Write[],
   outgoing: readonly Outgoing[],
 ): Promise<void> {
-  const rows = outgoing.map((each) => ({
-    id: deps.random.id(),
-    doc: outboxRow(each, deps.clock.now()),
-  }));
+  const now = deps.clock.now();
+  const rows = outgoing.map((each) => newRow(deps, each, now));
   await deps.store.commit([
     ...writes,
-    ...rows.map(({ id, doc }) => put({ collection: 'outbox', id }, doc, 'absent')),
+    ...rows.map(({ id, doc, isWait }) =>
+      put({ collection: 'outbox', id }, doc, isWait ? undefined : 'absent'),
+    ),
   ]);
   await publishRows(deps, rows);
+}
+
+function newRow({ queue, random }: OutboxDeps, outgoing: Outgoing, now: number) {
+  const doc = outboxRow(outgoing, now);
+  // Where the queue keeps messages nobody holds a row while it is handled: two waits for the same become one.
+  const isWait = queue.keepsMessages && doc.notBefore > now;
+  return { id: isWait ? waitIdOf(outgoing.message) : random.id(), doc, isWait };
+}
+
+/** The row of a message that waits for its time, where the queue keeps messages: there is one, however many handlers leave it. */
+export function waitIdOf(message: Message): string {
+  return `wait-${hashOf(JSON.stringify(message)).slice(0, 40)}`;
 }
 
 /** How many writes a commit may hold besides its messages' rows. */
@@ -45,20 +58,41 @@ export function outboxRow(outgoing: Outgoing, now: number): OutboxDoc {
   };
 }
 
+/** A row to publish; with the version it was read at, it is deleted only as that: someone may have put it anew. */
+export interface OutboxRow {
+  readonly id: string;
+  readonly doc: OutboxDoc;
+  readonly version?: string;
+}
+
 /** Publishes rows that are due; where the queue keeps messages, deletes them. A failure leaves them to tick. */
-export async function publishRows(
-  deps: OutboxDeps,
-  rows: readonly { readonly id: string; readonly doc: OutboxDoc }[],
-): Promise<void> {
+export async function publishRows(deps: OutboxDeps, rows: readonly OutboxRow[]): Promise<void> {
   const due = rows.filter(({ doc }) => doc.notBefore <= deps.clock.now() && !doc.parked);
-  if (due.length === 0) return;
+  await publishNow(deps, due);
+}
+
+/** Publishes rows whether they are due or not, as `publishRows` does. */
+export async function publishNow(deps: OutboxDeps, rows: readonly OutboxRow[]): Promise<void> {
+  if (rows.length === 0) return;
   try {
-    await deps.queue.publish(due.map(({ doc }) => doc.message));
-    if (!deps.queue.keepsMessages) return;
-    await deps.store.commit(
-      due.map(({ id }) => ({ op: 'delete', key: { collection: 'outbox', id } })),
-    );
+    await deps.queue.publish(rows.map(({ doc }) => doc.message));
+    if (deps.queue.keepsMessages) await forget(deps, rows);
   } catch (error) {
-    deps.log.warn({ error: String(error), rows: due.length }, 'messages left to tick');
+    deps.log.warn({ error: String(error), rows: rows.length }, 'messages left to tick');
   }
+}
+
+// A row that changed meanwhile is another wait: of the others each is deleted by itself.
+async function forget(deps: OutboxDeps, rows: readonly OutboxRow[]): Promise<void> {
+  try {
+    await deps.store.commit(rows.map(deletionOf));
+  } catch (error) {
+    if (!(error instanceof StaleVersion)) throw error;
+    if (rows.length > 1) for (const row of rows) await forget(deps, [row]);
+  }
+}
+
+function deletionOf({ id, version }: OutboxRow): Write {
+  const key = { collection: 'outbox', id } as const;
+  return { op: 'delete', key, ...(version === undefined ? {} : { expect: { version } }) };
 }

@@ -7,6 +7,7 @@ import {
 } from '../../shared/experiments/config-model.ts';
 import { countWithin } from '../../shared/experiments/expand.ts';
 import { needsImages, WITHOUT_IMAGES_HINT } from '../../shared/image/needs-images.ts';
+import { chooseLane } from './choose-lane.ts';
 import type { CoreDeps, LaneSetting } from './deps.ts';
 
 const CONFIG_FILE = 'config.json';
@@ -67,17 +68,6 @@ function refuseUnpassable(config: ExperimentConfig): void {
       }
     }
   }
-}
-
-function chooseLane(deps: CoreDeps, spec: SubmissionSpec): LaneSetting {
-  const platform = spec.platform ?? deps.defaultPlatform;
-  const lane = deps.lanes.find((each) => each.platform === platform);
-  if (lane === undefined) {
-    throw new AppError('PLATFORM_UNSUPPORTED', `This service does not run jobs on ${platform}.`, {
-      hint: `It has: ${deps.lanes.map((each) => each.platform).join(', ')}.`,
-    });
-  }
-  return lane;
 }
 
 function refuseWhatThePlatformLacks(lane: LaneSetting, spec: SubmissionSpec): void {

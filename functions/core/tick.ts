@@ -35,7 +35,7 @@ async function publishLeftovers(deps: CoreDeps): Promise<void> {
   );
   await publishRows(
     deps,
-    due.items.map((row) => ({ id: row.key.id, doc: row.value })),
+    due.items.map((row) => ({ id: row.key.id, doc: row.value, version: row.version })),
   );
 }
 

@@ -2,7 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { toErrorBody } from '../../shared/api/error.ts';
 import { AppError } from '../../shared/errors/app-error.ts';
-import { systemRandom } from './runtime.ts';
+import { systemRandom } from '../runtime/system.ts';
 
 /**
  * Answers in the one error form, and hangs up, where the server cannot read a request: what is no HTTP, headers

@@ -11,8 +11,8 @@ import { openSqliteStore, type SqliteStore } from '../adapters/local/sqlite/sqli
 import { createWakeQueue } from '../adapters/local/wake-queue.ts';
 import { forgetEnvironments } from '../core/forget-environments.ts';
 import { getOne } from '../core/records.ts';
+import { SILENT, systemClock, systemRandom } from '../runtime/system.ts';
 import { type DataDir, dataDirAt, makeWithParents } from './data-dir.ts';
-import { SILENT, systemClock, systemRandom } from './runtime.ts';
 
 /** What to copy, and where to. */
 export interface BackupRequest {

@@ -9,9 +9,9 @@ import { probeDocker } from '../adapters/local/docker/engine/probe-docker.ts';
 import { createBaseResolver } from '../adapters/local/docker/images/base-image.ts';
 import { createEngineRegistry } from '../adapters/local/docker/images/engine-registry.ts';
 import { createDockerBuilder } from '../adapters/local/docker/images/image-builder.ts';
+import { environment, systemClock } from '../runtime/system.ts';
 import type { PartsRequest, RunningParts } from './parts.ts';
 import type { DockerProbe } from './platform-choice.ts';
-import { environment, systemClock } from './runtime.ts';
 import type { BuildSettings } from './settings.ts';
 
 /** Containers of this machine's Docker engine, in images. */

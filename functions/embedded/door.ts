@@ -1,15 +1,15 @@
 import { userInfo } from 'node:os';
 import { toErrorBody } from '../../shared/api/error.ts';
 import { AppError } from '../../shared/errors/app-error.ts';
-import { createTokenAuthenticator } from '../adapters/local/token-authenticator.ts';
+import { createTokenAuthenticator } from '../adapters/tokens/token-authenticator.ts';
 import { createApi } from '../api/create-api.ts';
 import type { ProcessWatch } from '../api/process-watch.ts';
 import type { CoreDeps } from '../core/deps.ts';
 import type { UploadSink } from '../ports/layer-store.ts';
+import { systemRandom, VERSION } from '../runtime/system.ts';
 import { type DataDir, removeServeFile, writeServeFile } from './data-dir.ts';
 import { hostCheck } from './host-check.ts';
 import { listen } from './listener.ts';
-import { systemRandom, VERSION } from './runtime.ts';
 import type { JobSetting } from './settings.ts';
 
 const RETRY_AFTER_S = '1';

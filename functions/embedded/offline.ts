@@ -4,17 +4,17 @@ import { isDamagedDatabase } from '../../shared/errors/damaged-database.ts';
 import { createInterpreterResolver } from '../adapters/local/python.ts';
 import { sqliteStoreExists } from '../adapters/local/sqlite/sqlite-database.ts';
 import { openSqliteStore, type SqliteStore } from '../adapters/local/sqlite/sqlite-store.ts';
-import { createTokenAuthenticator } from '../adapters/local/token-authenticator.ts';
 import { createVenvBuilder } from '../adapters/local/venv/venv-builder.ts';
 import { createWakeQueue } from '../adapters/local/wake-queue.ts';
+import { createTokenAuthenticator } from '../adapters/tokens/token-authenticator.ts';
 import { createApi } from '../api/create-api.ts';
 import type { CoreDeps } from '../core/deps.ts';
 import type { Write } from '../ports/store.ts';
+import { SILENT, systemClock, systemRandom, VERSION } from '../runtime/system.ts';
 import { dataDirAt } from './data-dir.ts';
 import { hostCheck } from './host-check.ts';
 import { coreDeps, openLayers, recordsOf } from './parts.ts';
 import { laneOf } from './platform-choice.ts';
-import { SILENT, systemClock, systemRandom, VERSION } from './runtime.ts';
 
 /** The service's routes in this process: reads only; nothing is drained, nothing written. */
 export interface OfflineService {

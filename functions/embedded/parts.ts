@@ -11,9 +11,9 @@ import type { ImageBuilder } from '../ports/image-builder.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { Registry } from '../ports/registry.ts';
 import type { Log } from '../ports/runtime.ts';
+import { systemClock, systemRandom } from '../runtime/system.ts';
 import type { DataDir } from './data-dir.ts';
 import type { LocalPlatform } from './platform-choice.ts';
-import { systemClock, systemRandom } from './runtime.ts';
 import type { BuildSettings, JobLimits } from './settings.ts';
 
 /** Exactly what does not depend on how jobs run here. */

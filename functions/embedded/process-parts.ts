@@ -3,8 +3,8 @@ import { extractLayer } from '../adapters/local/layers/extract-layer.ts';
 import { openProcessPlatform } from '../adapters/local/process/process-platform.ts';
 import { createInterpreterResolver } from '../adapters/local/python.ts';
 import { createVenvBuilder } from '../adapters/local/venv/venv-builder.ts';
+import { environment, systemClock } from '../runtime/system.ts';
 import type { PartsRequest, RunningParts } from './parts.ts';
-import { environment, systemClock } from './runtime.ts';
 import type { BuildSettings } from './settings.ts';
 
 /** Plain processes of this machine, in virtualenvs. */

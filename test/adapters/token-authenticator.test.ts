@@ -1,5 +1,5 @@
 import { test } from 'vitest';
-import { createTokenAuthenticator } from '../../functions/adapters/local/token-authenticator.ts';
+import { createTokenAuthenticator } from '../../functions/adapters/tokens/token-authenticator.ts';
 import { authenticatorContract } from '../contract/authenticator.ts';
 
 const ADA = { token: 'ada-4f0c1d7f2b8e4a6d', principal: { id: 'ada', role: 'admin' } } as const;

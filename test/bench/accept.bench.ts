@@ -8,7 +8,7 @@ import { createConfigCache } from '../../functions/core/config-cache.ts';
 import type { CoreDeps } from '../../functions/core/deps.ts';
 import { createMeters } from '../../functions/core/meters.ts';
 import { DEFAULT_TIMING } from '../../functions/core/timing.ts';
-import { systemClock, systemRandom } from '../../functions/embedded/runtime.ts';
+import { systemClock, systemRandom } from '../../functions/runtime/system.ts';
 import type { SubmissionSpec } from '../../shared/api/submissions.ts';
 import { aSpec } from '../doubles/a-spec.ts';
 import { SILENT_LOG } from '../doubles/logs.ts';

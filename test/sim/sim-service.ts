@@ -1,5 +1,6 @@
 import { createMemoryStore } from '../../functions/adapters/memory/memory-store.ts';
 import { consume } from '../../functions/consumers/consume.ts';
+import { handleInSlices } from '../../functions/consumers/in-slices.ts';
 import { type AcceptRequest, accept } from '../../functions/core/accept.ts';
 import { createConfigCache } from '../../functions/core/config-cache.ts';
 import type { CoreDeps, LaneSetting } from '../../functions/core/deps.ts';
@@ -20,6 +21,8 @@ import type { World } from './world.ts';
 
 const ACK_DEADLINE_MS = 600_000;
 const MAX_DELIVERIES = 12;
+const SLICE_MS = 50_000;
+const NEVER_ENDS = new AbortController().signal;
 
 /** What the world is told while the service runs. */
 export interface Observer {
@@ -114,7 +117,12 @@ export class SimService {
         attempt < MAX_DELIVERIES &&
         this.deliver(message, this.world.between(1_000, 10_000), attempt + 1);
       void this.observer.deliver(message, this.store).then(() => {
-        const handled = this.invoke((deps) => consume(deps, message));
+        const handled = this.invoke((deps) =>
+          handleInSlices(deps, message, {
+            slice: { endAt: this.world.now() + SLICE_MS, signal: NEVER_ENDS },
+            handle: () => consume(deps, message),
+          }),
+        );
         const timeout = this.world
           .sleep(ACK_DEADLINE_MS)
           .then(() => Promise.reject(new Error('ack deadline')));

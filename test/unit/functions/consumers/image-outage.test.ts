@@ -13,7 +13,9 @@ test('an engine that is away for an hour costs no submission, and the wait ends 
   expect,
   onTestFinished,
 }) => {
-  const deps = coreDeps();
+  const made = coreDeps();
+  // One machine's: rows stay the messages.
+  const deps = { ...made, queue: { ...made.queue, keepsMessages: false } };
   const back = START + HOUR_MS;
   let looks = 0;
   deps.builder.onPlan = async () => {

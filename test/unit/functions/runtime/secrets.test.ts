@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, test } from 'vitest';
-import { createRedactor, secretsOfUrl } from '../../../../functions/embedded/secrets.ts';
+import { createRedactor, secretsOfUrl } from '../../../../functions/runtime/secrets.ts';
 
 const SECRET = 'pä"ss\\w/o+r.d%1';
 
