@@ -55,6 +55,7 @@ export const ERROR_CATALOG = {
   NO_SERVICE: { status: 503, exit: EXIT.unavailable, retryable: true },
   SERVICE_LOCKED: { status: 409, exit: EXIT.unavailable, retryable: false },
   SERVE_REFUSED: { status: 400, exit: EXIT.usage, retryable: false },
+  SETTINGS_INVALID: { status: 503, exit: EXIT.usage, retryable: false },
   DATA_DIR_UNUSABLE: { status: 503, exit: EXIT.unavailable, retryable: false },
   DISK_FULL: { status: 507, exit: EXIT.unavailable, retryable: false },
   HOST_BUSY: { status: 503, exit: EXIT.unavailable, retryable: true },
