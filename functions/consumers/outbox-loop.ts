@@ -1,8 +1,8 @@
 import type { CoreDeps } from '../core/deps.ts';
 import { MESSAGE_KINDS, type Message } from '../ports/message.ts';
-import type { LogFields } from '../ports/runtime.ts';
 import { put, STORE_LIMIT, StaleVersion, type Stored } from '../ports/store.ts';
-import { afterFailure, commitAtLast } from './put-back.ts';
+import { afterFailure, commitAtLast, MAX_ATTEMPTS } from './put-back.ts';
+import { tellHandled } from './tell-handled.ts';
 
 /** Rows of one kind that are looked at, beside those that are held: a sweep's must not hide another's. */
 const ROWS = 100;
@@ -11,7 +11,6 @@ const ROWS = 100;
 const IN_FLIGHT = 16;
 /** Of these, expansions: a sweep of millions must not keep a stop or another's image waiting. */
 const EXPANSIONS_IN_FLIGHT = 2;
-const MAX_ATTEMPTS = 10;
 const LONGEST_SLEEP_MS = 1_000;
 
 type OutboxDeps = Pick<CoreDeps, 'store' | 'clock' | 'random' | 'log' | 'meters'>;
@@ -207,16 +206,4 @@ async function putBack(
         ),
     );
   }
-}
-
-// A message's own fields are the line's: the id of its submission, its lane.
-function tellHandled(
-  deps: Pick<OutboxDeps, 'log' | 'meters'>,
-  message: Message,
-  told: { readonly outcome: 'done' | 'parked' | 'put back' } & LogFields,
-): void {
-  const level = told.outcome === 'done' ? 'debug' : 'warn';
-  deps.log[level]({ ...message, ...told }, `message ${told.outcome}`);
-  const outcome = told.outcome.replace(' ', '_');
-  deps.meters.count('caliban_messages_handled_total', { kind: message.kind, outcome });
 }

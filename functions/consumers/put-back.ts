@@ -1,6 +1,8 @@
 import type { CoreDeps } from '../core/deps.ts';
 import { isHostTrouble } from '../ports/host-trouble.ts';
 
+/** A message that failed so often by itself is parked. */
+export const MAX_ATTEMPTS = 10;
 /** Between two tries while the records cannot be written. */
 const TROUBLE_MS = 2_000;
 const BACKOFF_MS = { first: 500, longest: 60_000 } as const;

@@ -1,0 +1,125 @@
+import type { v1 } from '@google-cloud/pubsub';
+import type { DeadLetters, RedriveRequest } from '../../ports/dead-letters.ts';
+import type { Message } from '../../ports/message.ts';
+import { parseMessage } from '../../ports/message-wire.ts';
+import type { Clock } from '../../ports/runtime.ts';
+import { GRPC, grpcCodeOf, unavailable } from './google-errors.ts';
+import { createPubSubClients, type PubSubSettings } from './pubsub-clients.ts';
+import { deadTopicId, subscriptionName } from './pubsub-names.ts';
+import { publishTo } from './pubsub-queue.ts';
+
+const PAGE = 200;
+/** Most dead letters that one call looks at, and how long it looks for more (it must end within a request). */
+const MOST = 1_000;
+const LOOK_MS = 12_000;
+/** A pull that finds nothing waits; nobody knows for how long. */
+const PULL_MS = 3_000;
+const CALL_MS = 5_000;
+
+/** The dead letters of {@link createPubSubQueue}: what its subscriptions gave up is kept by one that nobody is pushed. */
+export function createPubSubDeadLetters(
+  settings: PubSubSettings & { readonly clock: Clock },
+): DeadLetters & { close(): Promise<void> } {
+  const clients = createPubSubClients(settings);
+  const subscription = subscriptionName(settings, deadTopicId(settings.topicPrefix));
+
+  async function redriven(subscriber: v1.SubscriberClient, request: RedriveRequest) {
+    const end = settings.clock.now() + LOOK_MS;
+    const left: string[] = [];
+    let dead = 0;
+    let unreadable = 0;
+    let looked = 0;
+    let isEmpty = false;
+    try {
+      while (!isEmpty && looked < MOST && settings.clock.now() < end) {
+        const letters = await pull(subscriber, subscription);
+        isEmpty = letters.length === 0;
+        looked += letters.length;
+        const wanted = letters.filter((letter) => isWanted(letter, request));
+        unreadable += letters.filter(({ message }) => message === null).length;
+        dead += wanted.length;
+        const moved = request.dryRun ? [] : wanted;
+        left.push(...letters.filter((letter) => !moved.includes(letter)).map(({ ackId }) => ackId));
+        await publishTo({ clients, settings }, messagesOf(moved), CALL_MS);
+        await acknowledge(subscriber, subscription, moved);
+      }
+    } finally {
+      await giveBack(subscriber, subscription, left);
+    }
+    return { dead, unreadable, more: !isEmpty };
+  }
+
+  return {
+    async redrive(request) {
+      try {
+        return await redriven(await clients.subscriber(), request);
+      } catch (error) {
+        throw unavailable('Pub/Sub', error);
+      }
+    },
+    close: () => clients.close(),
+  };
+}
+
+/** Null: it cannot be read, now or ever. */
+interface Letter {
+  readonly ackId: string;
+  readonly message: Message | null;
+}
+
+async function pull(subscriber: v1.SubscriberClient, subscription: string): Promise<Letter[]> {
+  const signal = AbortSignal.timeout(PULL_MS);
+  try {
+    const [answer] = await subscriber.pull(
+      { subscription, maxMessages: PAGE },
+      { signal, timeout: PULL_MS },
+    );
+    return (answer.receivedMessages ?? []).flatMap(({ ackId, message }) =>
+      typeof ackId === 'string' ? [{ ackId, message: readable(message?.data) }] : [],
+    );
+  } catch (error) {
+    if (signal.aborted || grpcCodeOf(error) === GRPC.deadlineExceeded) return [];
+    throw error;
+  }
+}
+
+function readable(data: string | Uint8Array | null | undefined): Message | null {
+  try {
+    return parseMessage(typeof data === 'string' ? data : Buffer.from(data ?? []).toString());
+  } catch {
+    return null;
+  }
+}
+
+function isWanted({ message }: Letter, { kind }: RedriveRequest): boolean {
+  return message !== null && (kind === null || message.kind === kind);
+}
+
+function messagesOf(letters: readonly Letter[]): Message[] {
+  return letters.flatMap(({ message }) => (message === null ? [] : [message]));
+}
+
+async function acknowledge(
+  subscriber: v1.SubscriberClient,
+  subscription: string,
+  letters: readonly Letter[],
+): Promise<void> {
+  if (letters.length === 0) return;
+  const ackIds = letters.map(({ ackId }) => ackId);
+  await subscriber.acknowledge({ subscription, ackIds }, callOptions());
+}
+
+// Only at the end, else the next pull would get them again. It failing does no harm: their time passes.
+async function giveBack(
+  subscriber: v1.SubscriberClient,
+  subscription: string,
+  ackIds: readonly string[],
+): Promise<void> {
+  if (ackIds.length === 0) return;
+  const request = { subscription, ackIds: [...ackIds], ackDeadlineSeconds: 0 };
+  await subscriber.modifyAckDeadline(request, callOptions()).catch(() => undefined);
+}
+
+function callOptions() {
+  return { timeout: CALL_MS, signal: AbortSignal.timeout(CALL_MS) };
+}
