@@ -99,7 +99,10 @@ export const hostedSettings = z.strictObject({
   database: z.string().min(1).default('(default)'),
   layersBucket: bucket,
   /** The topic of a kind of message is PREFIX-KIND. */
-  topicPrefix: z.string().regex(/^[a-z][a-z0-9-]{2,100}$/).default('caliban'),
+  topicPrefix: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]{2,100}$/)
+    .default('caliban'),
   images,
   builds,
   vertex,
