@@ -1,6 +1,8 @@
-import type { Bucket, Storage } from '@google-cloud/storage';
+import type { Bucket } from '@google-cloud/storage';
 import * as z from 'zod';
-import { httpStatusOf, orUndefined, storageFailure } from './gcs-errors.ts';
+import type { GcsClient } from './gcs-client.ts';
+import type { Download } from './gcs-download.ts';
+import { orUndefined, storageFailure } from './gcs-errors.ts';
 
 /** One generation of an object, without its bytes. */
 export interface GcsObject {
@@ -64,8 +66,8 @@ const PAGE_OBJECTS = 1000;
 const MAX_REWRITE_CALLS = 1000;
 
 /** A bucket by its name. */
-export function gcsBucket(client: () => Promise<Storage>, bucketName: string): GcsBucket {
-  const bucket = async () => (await client()).bucket(bucketName);
+export function gcsBucket({ storage, download }: GcsClient, bucketName: string): GcsBucket {
+  const bucket = async () => (await storage()).bucket(bucketName);
 
   return {
     stat: (name) =>
@@ -73,30 +75,19 @@ export function gcsBucket(client: () => Promise<Storage>, bucketName: string): G
         const [resource] = await (await bucket()).file(name).getMetadata();
         return objectOf(resource);
       }),
-    read: (name) =>
-      orUndefined([404], async () => {
-        const { bytes, headers } = await download(await bucket(), name);
-        return { bytes, generation: String(headers.get('x-goog-generation')) };
-      }),
-    async readRange(name, { offset, maxBytes }) {
-      const range = { start: offset, end: offset + maxBytes - 1 };
-      try {
-        const { bytes, headers } = await download(await bucket(), name, range);
-        const size = /\/(\d+)$/.exec(headers.get('content-range') ?? '')?.[1];
-        return { bytes, size: size === undefined ? offset + bytes.length : Number(size) };
-      } catch (error) {
-        // 416: nothing lies within the range, as at the end of a log that still grows.
-        if (httpStatusOf(error) !== 416) return orUndefined([404], () => Promise.reject(error));
-        const object = await this.stat(name);
-        return object && { bytes: Buffer.alloc(0), size: object.size };
-      }
+    async read(name) {
+      const answer = await download({ bucket: bucketName, name });
+      if (typeof answer === 'number') return undefined;
+      return { bytes: await bytesOf(answer), generation: generationOf(answer) };
     },
+    readRange: (name, range) => readRange(download, { bucket: bucketName, name }, range),
     async *stream({ name, generation }, gone) {
-      const file = (await bucket()).file(name, { generation });
+      const answer = await download({ bucket: bucketName, name, generation });
+      if (typeof answer === 'number') throw gone();
       try {
-        yield* file.createReadStream({ decompress: false, validation: false });
+        if (answer.body !== null) yield* answer.body;
       } catch (error) {
-        throw httpStatusOf(error) === 404 ? gone() : storageFailure(error);
+        throw storageFailure(error);
       }
     },
     write: (name, bytes, { contentType, metadata = {}, replaces }) =>
@@ -154,31 +145,43 @@ function objectOf(resource: unknown): GcsObject {
   return { ...rest, metadata, createdAt: Date.parse(timeCreated) };
 }
 
-const RESPONSE = z.object({ headers: z.unknown() });
-
-async function download(
-  bucket: Bucket,
-  name: string,
-  range?: { readonly start: number; readonly end: number },
-): Promise<{ readonly bytes: Buffer; readonly headers: Headers }> {
-  const stream = bucket.file(name).createReadStream({
-    decompress: false,
-    validation: false,
-    ...range,
-  });
-  let headers = new Headers();
-  stream.on('response', (response: unknown) => {
-    headers = headersOf(RESPONSE.parse(response).headers);
-  });
-  const pieces: Uint8Array[] = [];
-  for await (const piece of stream) pieces.push(piece);
-  return { bytes: Buffer.concat(pieces), headers };
+async function readRange(
+  download: Download,
+  wanted: { readonly bucket: string; readonly name: string },
+  { offset, maxBytes }: { readonly offset: number; readonly maxBytes: number },
+): Promise<{ readonly bytes: Buffer; readonly size: number } | undefined> {
+  const range = { first: offset, last: offset + maxBytes - 1 };
+  const answer = await download({ ...wanted, range });
+  if (answer === 404) return undefined;
+  if (answer !== 416) {
+    const bytes = await bytesOf(answer);
+    return { bytes, size: wholeSize(answer) ?? bytes.length };
+  }
+  // Nothing lies within the range, as at the end of a log that still grows.
+  const whole = await download({ ...wanted, range: { first: 0, last: 0 } });
+  if (whole === 404) return undefined;
+  const size = whole === 416 ? 0 : wholeSize(whole);
+  if (whole !== 416) await whole.body?.cancel();
+  return { bytes: Buffer.alloc(0), size: size ?? 0 };
 }
 
-function headersOf(raw: unknown): Headers {
-  const texts = z.record(z.string(), z.unknown()).parse(raw);
-  const known = Object.entries(texts).filter(([, value]) => typeof value === 'string');
-  return new Headers(known.map(([name, value]) => [name, String(value)]));
+async function bytesOf(answer: Response): Promise<Buffer> {
+  try {
+    return Buffer.from(await answer.arrayBuffer());
+  } catch (error) {
+    throw storageFailure(error);
+  }
+}
+
+function wholeSize(answer: Response): number | undefined {
+  const size = /\/(\d+)$/.exec(answer.headers.get('Content-Range') ?? '')?.[1];
+  return size === undefined ? undefined : Number(size);
+}
+
+function generationOf(answer: Response): string {
+  const generation = answer.headers.get('x-goog-generation');
+  if (generation !== null) return generation;
+  throw storageFailure(new Error('an answer names no generation'));
 }
 
 // File.copy of storage 8.4.0 drops the precondition and the metadata when a rewrite takes more than one call.
