@@ -97,17 +97,17 @@ function poolViolations(pool: WorkerPool, index: number, pools: number): Violati
     found.push({ field: at, message: 'One of container_spec, python_package_spec must be set.' });
   }
   if (pool.containerSpec !== null) found.push(...containerViolations(pool.containerSpec, at));
-  if (index === 0 && Number(pool.replicaCount) > 1) {
-    found.push({ field: `${at}.replica_count`, message: 'Must be 1 for the first worker pool.' });
+  const replicas = Number(pool.replicaCount);
+  if (replicas < 0 || (index === 0 && replicas > 1)) {
+    found.push({ field: `${at}.replica_count`, message: `Must not be ${replicas} in this pool.` });
   }
-  if (Number(pool.replicaCount) < 0) {
-    found.push({ field: `${at}.replica_count`, message: 'Must not be negative.' });
-  }
-  const gb = pool.diskSpec?.bootDiskSizeGb ?? 0;
-  if (gb !== 0 && (gb < 100 || gb > 64_000)) {
-    found.push({ field: `${at}.disk_spec.boot_disk_size_gb`, message: 'Must be 100 to 64000.' });
-  }
-  return [...found, ...machineViolations(pool, at, pools)];
+  return [...found, ...diskViolations(pool, at), ...machineViolations(pool, at, pools)];
+}
+
+function diskViolations({ diskSpec }: WorkerPool, at: string): Violation[] {
+  const gb = diskSpec?.bootDiskSizeGb ?? 0;
+  if (gb === 0 || (gb >= 100 && gb <= 64_000)) return [];
+  return [{ field: `${at}.disk_spec.boot_disk_size_gb`, message: 'Must be from 100 to 64000.' }];
 }
 
 function containerViolations(container: Container, at: string): Violation[] {

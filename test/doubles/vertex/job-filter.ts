@@ -33,7 +33,7 @@ export function compileJobFilter(text: string): Predicate {
 function displayName({ operator, value }: Comparison): Predicate {
   allow('display_name', operator, ['=', '!=', ':']);
   if (operator !== ':') return (job) => holds(operator, ordered(job.displayName, value));
-  const parts = value.split('*').map((part) => RegExp.escape(part));
+  const parts = value.split('*').map((part) => part.replaceAll(/[.+?^${}()|[\]\\]/g, '\\$&'));
   const pattern = new RegExp(`^${parts.join('.*')}$`, 's');
   return (job) => pattern.test(job.displayName);
 }
