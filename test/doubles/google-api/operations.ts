@@ -28,7 +28,8 @@ export function createOperations(): Operations {
       name: 'google.longrunning.Operations',
       methods: {
         GetOperation: {
-          routing: 'name',
+          // google-gax sends none for operations.
+          routing: null,
           handle({ name }: { name: string }) {
             for (const find of finders) {
               const found = find(name);
