@@ -1,4 +1,4 @@
-import { TAR_BLOCK } from '../../../../../shared/layers/tar-header.ts';
+import { TAR_BLOCK } from '../../../shared/layers/tar-header.ts';
 
 /** An entry of an archive that we write. */
 export interface TarEntry {

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { describe, test } from 'vitest';
-import { appDirectoryLayer } from '../../../../../../../functions/adapters/local/docker/images/app-directory.ts';
-import type { ImageFacts } from '../../../../../../../functions/adapters/local/docker/images/images.ts';
-import { planRunImage } from '../../../../../../../functions/adapters/local/docker/images/run-image.ts';
+import { appDirectoryLayer } from '../../../../../functions/adapters/images/app-directory.ts';
+import type { ImageFacts } from '../../../../../functions/adapters/images/image-facts.ts';
+import { planRunImage } from '../../../../../functions/adapters/images/run-image.ts';
 
 const BASE: ImageFacts = {
   id: 'sha256:base',

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { TAR_BLOCK } from '../../../../../shared/layers/tar-header.ts';
-import type { SentLayer } from './image-archive.ts';
+import { TAR_BLOCK } from '../../../shared/layers/tar-header.ts';
+import type { SentLayer } from './sent-layer.ts';
 import { tarHeader } from './tar-header.ts';
 
 /**

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { AppError } from '../../../../../shared/errors/app-error.ts';
-import type { RunImage } from '../../../../ports/registry.ts';
+import { AppError } from '../../../shared/errors/app-error.ts';
+import type { RunImage } from '../../ports/registry.ts';
 import { appDirectoryLayer } from './app-directory.ts';
-import type { ImageFacts } from './images.ts';
+import type { ImageFacts } from './image-facts.ts';
 
 /** A run image as it will be in the engine: known before anything is sent. */
 export interface PlannedImage {
