@@ -5,7 +5,8 @@ import { test } from 'vitest';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 // What a branch for emulators or doubles would have to name. The libraries of Google read such variables themselves.
-const BRANCH = /emulator_?(?:host|mode: true)|\b(?:FIRESTORE|PUBSUB|STORAGE)_EMULATOR|NODE_ENV|VITEST|isDev\b|isTest\b|createInsecure/i;
+const BRANCH =
+  /emulator_?(?:host|mode: true)|\b(?:FIRESTORE|PUBSUB|STORAGE)_EMULATOR|NODE_ENV|VITEST|isDev\b|isTest\b|createInsecure/i;
 
 test('no product code knows of emulators or tests', ({ expect }) => {
   const files = globSync('{functions,cli,shared}/**/*.ts', { cwd: root });

@@ -17,3 +17,6 @@ export function createClosers() {
     },
   };
 }
+
+/** See {@link createClosers}. */
+export type Closers = ReturnType<typeof createClosers>;

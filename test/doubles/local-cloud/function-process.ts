@@ -6,6 +6,9 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import * as z from 'zod';
 
+/** A function of the deployment. */
+export type FunctionName = 'api' | 'worker' | 'builds' | 'tick';
+
 /** A function that answers. */
 export interface FunctionProcess {
   /** `http://127.0.0.1:PORT`. */
@@ -15,7 +18,7 @@ export interface FunctionProcess {
 
 /** What a function is started with. */
 export interface FunctionOptions {
-  readonly name: 'api' | 'worker' | 'builds' | 'tick';
+  readonly name: FunctionName;
   /** The folder that `npm run build` makes. */
   readonly folder: string;
   readonly environment: Readonly<Record<string, string>>;

@@ -1,6 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { provisionPubSub } from '../../../functions/adapters/gcp/pubsub-provision.ts';
 import { pubSubTopology } from '../../../functions/adapters/gcp/pubsub-topology.ts';
 import { startFirestoreEmulator } from '../../fixtures/firestore-emulator.ts';
@@ -11,13 +10,14 @@ import type { Executor as BuildExecutor } from '../cloud-build/executor.ts';
 import { startCloudLogging } from '../cloud-logging/cloud-logging.ts';
 import { type CloudStorageDouble, startCloudStorage } from '../cloud-storage/cloud-storage.ts';
 import { type GoogleApi, startGoogleApi } from '../google-api/google-api.ts';
+import { TEST_PROJECT } from '../google-api/projects.ts';
 import { startOidcProvider } from '../oidc-provider/oidc-provider.ts';
 import { type PushFate, type RelayedPush, startPushRelay } from '../push-relay/push-relay.ts';
 import type { Executor as JobExecutor } from '../vertex/executor.ts';
 import { startVertex, type Vertex } from '../vertex/vertex.ts';
 import { buildTopic } from './build-topic.ts';
-import { createClosers } from './closers.ts';
-import { type FunctionProcess, startFunction } from './function-process.ts';
+import { type Closers, createClosers } from './closers.ts';
+import { type FunctionName, type FunctionProcess, startFunction } from './function-process.ts';
 import { type LocalSettings, localSettings } from './local-settings.ts';
 import { startScheduler } from './scheduler.ts';
 
@@ -59,6 +59,7 @@ export interface LocalCloudOptions {
 const AUDIENCE = 'https://caliban.local';
 const CALLER = 'push@local-cloud.iam.gserviceaccount.com';
 const TOPIC_PREFIX = 'caliban';
+const BUCKETS = { layers: 'caliban-layers', builds: 'caliban-builds', logs: 'caliban-logs' };
 
 /** Starts everything: Google's emulators, the doubles, a registry, and the four functions. Needs what the parts need. */
 export async function startLocalCloud(options: LocalCloudOptions): Promise<LocalCloud> {
@@ -71,82 +72,114 @@ export async function startLocalCloud(options: LocalCloudOptions): Promise<Local
   }
 }
 
-async function start(
-  options: LocalCloudOptions,
-  { add, closeAll }: ReturnType<typeof createClosers>,
-): Promise<LocalCloud> {
-  const { dir, folder, tickMs } = options;
-  await mkdir(dir, { recursive: true });
+async function start(options: LocalCloudOptions, { add, closeAll }: Closers): Promise<LocalCloud> {
+  await mkdir(options.dir, { recursive: true });
+  const parts = await startParts(options, add);
+  const { api, storage, registry, pubsub } = parts;
+  const doubles = await startDoubles(options, parts, add);
+  const token = randomBytes(24).toString('hex');
+  const functions = await startFunctions(options, environmentOf(options, parts, token), add);
+  const authorization = async () =>
+    `Bearer ${await parts.oidc.idToken({ aud: AUDIENCE, email: CALLER })}`;
+  const fate = options.pushFate === undefined ? {} : { fate: options.pushFate };
+  const toWorker = await add(
+    startPushRelay({ target: functions.worker.url, authorization, ...fate }),
+  );
+  const toBuilds = await add(startPushRelay({ target: functions.builds.url, authorization }));
+  // The libraries of Google read where the emulator is from here.
+  process.env['PUBSUB_EMULATOR_HOST'] = pubsub.host;
+  await provisionPubSub(
+    { projectId: TEST_PROJECT.id, endpoint: null },
+    pubSubTopology({
+      ...{ topicPrefix: TOPIC_PREFIX, base: toWorker.url },
+      ...{ serviceAccount: CALLER, audience: AUDIENCE },
+    }),
+  );
+  await doubles.topic.provision(`${toBuilds.url}/internal/build-events`);
+  const url = `${functions.tick.url}/internal/tick`;
+  const scheduler = await add(startScheduler({ url, authorization, everyMs: options.tickMs }));
+  return {
+    endpoint: functions.api.url,
+    ...{ token, registry: registry.host, api, storage },
+    ...{ vertex: doubles.vertex, cloudBuild: doubles.cloudBuild },
+    tick: () => scheduler.tick(),
+    pushes: () => toWorker.delivered,
+    close: closeAll,
+  };
+}
+
+async function startParts({ dir }: LocalCloudOptions, add: Closers['add']) {
   const [firestore, pubsub, storage, api, oidc, registry] = await Promise.all([
     add(startFirestoreEmulator(dir)),
     add(startPubSubEmulator()),
-    add(startCloudStorage({ buckets: ['caliban-layers', 'caliban-builds', 'caliban-logs'] })),
+    add(startCloudStorage({ buckets: Object.values(BUCKETS) })),
     add(startGoogleApi()),
     add(startOidcProvider()),
     add(startRegistry(dir)),
   ]);
-  const logging = startCloudLogging(api);
+  return { firestore, pubsub, storage, api, oidc, registry };
+}
+
+type Parts = Awaited<ReturnType<typeof startParts>>;
+
+async function startDoubles(
+  options: LocalCloudOptions,
+  { api, pubsub, storage, registry }: Parts,
+  add: Closers['add'],
+) {
   const vertex = startVertex(api, {
-    logging,
+    logging: startCloudLogging(api),
     listLagMs: options.listLagMs ?? 0,
     ...(options.jobs === undefined ? {} : { executor: options.jobs }),
   });
-  const topic = buildTopic({ host: pubsub.host, projectId: 'test-project' });
   const executor = options.builds === undefined ? undefined : await options.builds(registry.host);
   if (executor !== undefined) add(executor);
+  const topic = buildTopic({ host: pubsub.host, projectId: TEST_PROJECT.id });
   const cloudBuild = startCloudBuild(api, {
     publish: topic.publish,
     getObject: async (bucket, name) => storedIn(storage, { bucket, name }),
     putObject: async (bucket, name, bytes) => storage.control.put(bucket, name, { bytes }),
     ...(executor === undefined ? {} : { executor }),
   });
-  const token = randomBytes(24).toString('hex');
+  return { vertex, cloudBuild, topic };
+}
+
+function environmentOf(
+  options: LocalCloudOptions,
+  { api, firestore, pubsub, storage, oidc, registry }: Parts,
+  token: string,
+): Readonly<Record<string, string>> {
   const defaults = localSettings({
     tokenSha256: createHash('sha256').update(token).digest('hex'),
-    repository: `${registry.host}/test-project/caliban`,
+    repository: `${registry.host}/${TEST_PROJECT.id}/caliban`,
     issuer: oidc.issuer,
+    buckets: BUCKETS,
     ...{ audience: AUDIENCE, caller: CALLER, topicPrefix: TOPIC_PREFIX },
     endpoints: { storage: storage.url, google: api.endpoint },
   });
-  const settings = options.settings?.(defaults) ?? defaults;
-  const environment = {
+  return {
     ...api.environment,
-    CALIBAN_SETTINGS: JSON.stringify(settings),
+    CALIBAN_SETTINGS: JSON.stringify(options.settings?.(defaults) ?? defaults),
     FIRESTORE_EMULATOR_HOST: firestore.host,
     PUBSUB_EMULATOR_HOST: pubsub.host,
     METADATA_SERVER_DETECTION: 'none',
   };
-  const run = (name: 'api' | 'worker' | 'builds' | 'tick'): Promise<FunctionProcess> =>
+}
+
+async function startFunctions(
+  { folder, dir }: LocalCloudOptions,
+  environment: Readonly<Record<string, string>>,
+  add: Closers['add'],
+) {
+  const run = (name: FunctionName): Promise<FunctionProcess> =>
     add(startFunction({ name, folder, environment, logs: dir }));
-  const [front, worker, builds, ticker] = await Promise.all(
-    (['api', 'worker', 'builds', 'tick'] as const).map(run),
-  );
-  if (front === undefined || worker === undefined || builds === undefined || ticker === undefined) {
-    throw new Error('not all functions were started');
-  }
-  const authorization = async () =>
-    `Bearer ${await oidc.idToken({ aud: AUDIENCE, email: CALLER })}`;
-  const fate = options.pushFate === undefined ? {} : { fate: options.pushFate };
-  const toWorker = await add(startPushRelay({ target: worker.url, authorization, ...fate }));
-  const toBuilds = await add(startPushRelay({ target: builds.url, authorization }));
-  process.env['PUBSUB_EMULATOR_HOST'] = pubsub.host;
-  await provisionPubSub(
-    { projectId: 'test-project', endpoint: null },
-    pubSubTopology({
-      ...{ topicPrefix: TOPIC_PREFIX, base: toWorker.url },
-      ...{ serviceAccount: CALLER, audience: AUDIENCE },
-    }),
-  );
-  await topic.provision(`${toBuilds.url}/internal/build-events`);
-  const scheduler = add(
-    startScheduler({ url: `${ticker.url}/internal/tick`, authorization, everyMs: tickMs }),
-  );
+  const all = { api: run('api'), worker: run('worker'), builds: run('builds'), tick: run('tick') };
+  await Promise.all(Object.values(all));
   return {
-    endpoint: front.url,
-    ...{ token, registry: registry.host, api, vertex, cloudBuild, storage },
-    tick: async () => (await scheduler).tick(),
-    pushes: () => toWorker.delivered,
-    close: closeAll,
+    api: await all.api,
+    worker: await all.worker,
+    builds: await all.builds,
+    tick: await all.tick,
   };
 }
 

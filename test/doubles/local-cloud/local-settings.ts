@@ -1,5 +1,6 @@
 import type * as z from 'zod';
 import type { hostedSettings } from '../../../shared/config/hosted-settings.ts';
+import { TEST_PROJECT } from '../google-api/projects.ts';
 
 /** Settings as a deployment writes them. */
 export type LocalSettings = z.input<typeof hostedSettings>;
@@ -12,19 +13,24 @@ export function localSettings(of: {
   readonly audience: string;
   readonly caller: string;
   readonly topicPrefix: string;
+  readonly buckets: { readonly layers: string; readonly builds: string; readonly logs: string };
   readonly endpoints: { readonly storage: string; readonly google: string };
 }): LocalSettings {
   const { google, storage } = of.endpoints;
   return {
     schemaVersion: 1,
-    project: 'test-project',
+    project: TEST_PROJECT.id,
     logLevel: 'debug',
-    layersBucket: 'caliban-layers',
+    layersBucket: of.buckets.layers,
     topicPrefix: of.topicPrefix,
     images: { repository: of.repository, signIn: 'none' },
-    builds: { region: 'us-central1', logsBucket: 'caliban-logs', contextBucket: 'caliban-builds' },
+    builds: {
+      region: 'us-central1',
+      logsBucket: of.buckets.logs,
+      contextBucket: of.buckets.builds,
+    },
     vertex: {
-      projects: ['test-project'],
+      projects: [TEST_PROJECT.id],
       regions: ['us-central1', 'europe-west4'],
       ratePerMinute: null,
       maxActive: 100,
