@@ -28,9 +28,11 @@ export async function uploadMissing(
 ): Promise<UploadProgress> {
   const byId = new Map(layers.map((layer) => [layer.diffId, layer]));
   const checked = byId.size === 0 ? [] : await client.checkLayers([...byId.keys()]);
-  const missing = checked
-    .filter(({ state }) => state === 'missing' || state === 'failed')
-    .flatMap(({ diffId }) => byId.get(diffId) ?? []);
+  const limit = pLimit({ concurrency: PARALLEL_LAYERS, rejectOnClear: true });
+  const absent = await limit.map(checked, async ({ diffId, state }) =>
+    (await isHere(client, diffId, state)) ? [] : (byId.get(diffId) ?? []),
+  );
+  const missing = absent.flat();
   const sentByLayer = new Map<string, number>();
   let total = 0;
   const progress = (): UploadProgress => ({
@@ -38,7 +40,6 @@ export async function uploadMissing(
     sent: [...sentByLayer.values()].reduce((sum, bytes) => sum + bytes, 0),
     total,
   });
-  const limit = pLimit({ concurrency: PARALLEL_LAYERS, rejectOnClear: true });
   await limit.map(missing, async (layer) => {
     try {
       const spooled = await layer.spool();
@@ -94,5 +95,21 @@ function isSessionOver(error: unknown): boolean {
 // A colleague may have sent the same layer meanwhile: its session is then over because nothing is missing.
 async function isThere(client: Client, { diffId }: PackedLayer): Promise<boolean> {
   const [found] = await client.checkLayers([diffId]);
-  return found?.state === 'verified' || found?.state === 'complete';
+  return found !== undefined && isHere(client, diffId, found.state);
+}
+
+// Bytes that are all there may belong to an uploader that died before it said so: nobody would verify them.
+async function isHere(
+  client: Client,
+  diffId: string,
+  state: 'missing' | 'complete' | 'verified' | 'failed',
+): Promise<boolean> {
+  if (state !== 'complete') return state === 'verified';
+  try {
+    await client.completeUpload(diffId);
+    return true;
+  } catch (error) {
+    if (isSessionOver(error) || isAppError(error, 'LAYER_INVALID')) return false;
+    throw error;
+  }
 }

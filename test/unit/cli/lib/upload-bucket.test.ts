@@ -7,6 +7,7 @@ import { type Client, createClient } from '../../../../cli/lib/client.ts';
 import type { PackedLayer } from '../../../../cli/lib/parts.ts';
 import { uploadMissing } from '../../../../cli/lib/upload.ts';
 import { CHUNK_BYTES } from '../../../../cli/lib/upload-session.ts';
+import { AppError } from '../../../../shared/errors/app-error.ts';
 import { startCloudStorage } from '../../../doubles/cloud-storage/cloud-storage.ts';
 import {
   type FaultHook,
@@ -110,6 +111,28 @@ describe('an upload to a bucket', () => {
     const sent = await send(randomBytes(10));
     t.expect(sent.at(-1)).toBe(10);
     t.expect(sessions()).toBe(1);
+  });
+
+  test('bytes that another uploader left complete are said to be, and sent again if that fails', async (t) => {
+    const { send, client, sessions } = await setUp(t);
+    const completed: string[] = [];
+    client.checkLayers = async (ids) =>
+      ids.map((diffId) => ({ diffId, state: 'complete', reason: null }));
+    client.completeUpload = async (diffId) => {
+      completed.push(diffId);
+      return { diffId, state: 'complete' };
+    };
+    const bytes = randomBytes(10);
+    t.expect(await send(bytes)).toEqual([]);
+    t.expect([completed, sessions()]).toEqual([[digestOf(bytes)], 0]);
+
+    let tries = 0;
+    client.completeUpload = async (diffId) => {
+      if (tries++ === 0) throw new AppError('LAYER_INVALID', 'Layer refused.');
+      return { diffId, state: 'complete' };
+    };
+    await send(bytes);
+    t.expect([tries, sessions()]).toEqual([2, 1]);
   });
 
   test('a bucket that takes nothing is named without the address that permits to write', async (t) => {
