@@ -32,7 +32,11 @@ async function opened(t: TestContext, options: DockerExecutorOptions = {}) {
     t.expect.poll(() => state(name), { timeout: 60_000, interval: 50 }).toBe(expected);
   const lines = async (name: string) => {
     const filter = `resource.type="ml_job" AND resource.labels.job_id="${name.split('/').at(-1)}" AND resource.labels.task_name="workerpool0-0"`;
-    const [entries] = await logging.getEntries({ filter, autoPaginate: false });
+    const [entries] = await logging.getEntries({
+      filter,
+      orderBy: 'timestamp asc',
+      autoPaginate: false,
+    });
     return entries.map(({ data, metadata }) => `${metadata.severity} ${data.message}`);
   };
   return { ...vertex, script, ended, lines, state };
@@ -40,6 +44,14 @@ async function opened(t: TestContext, options: DockerExecutorOptions = {}) {
 
 const ofJob = (name: string | null | undefined) =>
   docker('ps', '-aq', '--filter', `label=${JOB_LABEL}=${name}`);
+
+/** Makes a small image that can only say something: the program of the base image, and its libraries. */
+async function importEcho(tag: string): Promise<void> {
+  const files = 'tar -ch /bin/echo $(ldd /bin/echo | grep -o "/[^ ]*")';
+  const change = 'ENTRYPOINT ["/bin/echo", "from the image"]';
+  const script = `docker run --rm "$1" sh -c '${files}' | docker import --change "$2" - "$3"`;
+  await run('sh', ['-c', script, 'sh', TEST_BASE_IMAGE, change, tag]);
+}
 
 describe.runIf(hasPart('docker'))('jobs in containers', () => {
   test('command, arguments and variables arrive; output is in the log, line by line', async (t) => {
@@ -95,9 +107,7 @@ describe.runIf(hasPart('docker'))('jobs in containers', () => {
     const registry = await startRegistry(dir);
     t.onTestFinished(registry.close);
     const tag = `${registry.host}/vertex-double/image:1`;
-    const base = await docker('create', TEST_BASE_IMAGE);
-    t.onTestFinished(async () => void (await docker('rm', base)));
-    await docker('commit', '--change', 'ENTRYPOINT ["echo", "from the image"]', base, tag);
+    await importEcho(tag);
     await docker('push', '--quiet', tag);
     const digest = await docker('inspect', '--format', '{{index .RepoDigests 0}}', tag);
     await docker('rmi', tag);
