@@ -116,19 +116,25 @@ export function createJobLogs(
 
   async function pageAt(key: string, source: LogSource, place: LogPlace): Promise<Page> {
     const known = pages.get(key);
-    if (known !== undefined) {
-      const isFresh = known.more || known.lines.length > 0 || clock.now() - known.at < shareMs;
-      if (isFresh || !budget.isOpen()) return known;
-    }
+    if (known !== undefined && (isFresh(known) || !budget.isOpen())) return known;
     try {
       return await shared(key, source, place);
     } catch (error) {
-      if (grpcCodeOf(error) !== GRPC.resourceExhausted) throw unavailable('Cloud Logging', error);
-      budget.pause();
-      settings.log.warn({ error: String(error) }, 'the quota of Cloud Logging is used up');
-      if (known !== undefined) return known;
+      if (isQuota(error) && known !== undefined) return known;
       throw unavailable('Cloud Logging', error);
     }
+  }
+
+  function isQuota(error: unknown): boolean {
+    if (grpcCodeOf(error) !== GRPC.resourceExhausted) return false;
+    budget.pause();
+    settings.log.warn({ error: String(error) }, 'the quota of Cloud Logging is used up');
+    return true;
+  }
+
+  // What has lines leads on to the next place, so that only an empty end must be asked again.
+  function isFresh({ more, lines, at }: Page): boolean {
+    return more || lines.length > 0 || clock.now() - at < shareMs;
   }
 
   async function hasEnded(source: LogSource, place: LogPlace, page: Page): Promise<boolean> {

@@ -1,9 +1,9 @@
 import type { protos } from '@google-cloud/aiplatform';
 import { vertexMachine } from '../../../shared/hardware/vertex-machine.ts';
 import { type PlatformJob, PlatformRefusal } from '../../ports/platform.ts';
+import type { CustomJob } from './vertex-calls.ts';
 import { isLabelValue, type VertexLabels, vertexLabels } from './vertex-labels.ts';
 
-type CustomJob = protos.google.cloud.aiplatform.v1.ICustomJob;
 type Scheduling = protos.google.cloud.aiplatform.v1.IScheduling;
 
 /** How jobs are made that a service submits. */

@@ -1,90 +1,105 @@
-import * as z from 'zod';
-import { AppError } from '../../../shared/errors/app-error.ts';
-import { filterText, labelFilter } from './vertex-labels.ts';
-import { ENDED_STATES, LIVE_STATES } from './vertex-observation.ts';
+import pLimit from 'p-limit';
+import type { Observation } from '../../ports/platform.ts';
+import type { Clock } from '../../ports/runtime.ts';
+import { unavailable } from './google-errors.ts';
+import type { CustomJob, VertexCalls } from './vertex-calls.ts';
+import { isLabelValue, labelFilter } from './vertex-labels.ts';
+import { parseVertexLane, type VertexPlace } from './vertex-lane.ts';
+import {
+  decodePlace,
+  encodePlace,
+  firstPlace,
+  floorOf,
+  type ListPlace,
+  type LiveFloor,
+  listFilter,
+} from './vertex-list-place.ts';
+import { endOf, instantOf, isEnded, observationOf, type Reading } from './vertex-observation.ts';
 
-/** Where a pass over a lane's jobs stands. First those that live, then those that ended and were created at `createdFrom` or later. */
-const place = z.strictObject({
-  phase: z.enum(['live', 'ended']),
-  /** Vertex's own place within the phase; '' is its beginning. */
-  token: z.string().max(4_000),
-  /** When the pass began (ms). */
-  startedAt: z.number(),
-  /** The earliest creation of a job seen alive so far (ms), or `startedAt`. */
-  oldestLive: z.number(),
-  createdFrom: z.number(),
-});
-export type ListPlace = z.infer<typeof place>;
-
-/** What a pass found out about a lane: jobs that ended at `at` or later were created at `createdFrom` or later. */
-export interface LiveFloor {
-  readonly at: number;
-  readonly createdFrom: number;
+/** What lists of custom jobs tell of this service's jobs. Both throw AppError UNAVAILABLE, `list` CURSOR_INVALID too. */
+export interface VertexList {
+  /** Of all these places: when one does not answer, nobody can say that a job is nowhere. */
+  find(places: readonly VertexPlace[], jobId: string): Promise<readonly Observation[]>;
+  list(
+    lane: string,
+    since: number,
+    cursor: string | null,
+  ): Promise<{ readonly items: readonly Observation[]; readonly next: string | null }>;
 }
 
-/** Beyond the run time: how long a job may have waited before it ran. Who waited longer is found by the full pass, one by one. */
-const LONGEST_WAIT_MS = 7 * 24 * 3_600_000;
-/** By how much Google's clock and ours may differ. */
-const SKEW_MS = 60_000;
-
-/**
- * The beginning of a pass. The API's filter knows when jobs were created, not when they ended: of the ended ones those are asked for that
- * can have ended since then. How far back that is follows from the jobs that lived at a look before `since`; without one, from how long
- * a job can take at most.
- */
-export function firstPlace(
-  since: number,
-  now: number,
-  known: { readonly floors: readonly LiveFloor[]; readonly timeoutMs: number },
-): ListPlace {
-  const usable = known.floors.filter(({ at }) => at <= since);
-  const newest = usable.toSorted((a, b) => b.at - a.at)[0];
-  const createdFrom = newest?.createdFrom ?? since - known.timeoutMs - LONGEST_WAIT_MS;
-  return { phase: 'live', token: '', startedAt: now, oldestLive: now, createdFrom };
+export interface VertexListDeps {
+  readonly calls: VertexCalls;
+  readonly clock: Clock;
+  readonly reading: Reading;
+  readonly listLagMs: number;
+  /** Is told of each ended job. */
+  readonly seen: (job: CustomJob) => void;
 }
 
-/**
- * What the end of the first phase tells to later passes. A job that ended after `now` lived while all pages were read, and shows in them
- * unless it was created within the list's lag.
- */
-export function floorOf(
-  { startedAt, oldestLive }: ListPlace,
-  now: number,
-  lagMs: number,
-): LiveFloor {
-  return { at: now, createdFrom: Math.min(oldestLive, startedAt - lagMs) - SKEW_MS };
-}
+const LOOKUPS_IN_FLIGHT = 8;
+/** Pages of one job id's jobs; each attempt has one, and rarely a second. */
+const FIND_PAGES = 10;
+const FLOORS_KEPT = 16;
 
-/** The filter of a place: equalities joined by AND, all that the API's reference shows. A state that is new there counts as alive. */
-export function listFilter(
-  instanceLabel: string,
-  { phase, createdFrom }: Pick<ListPlace, 'phase' | 'createdFrom'>,
-): string {
-  const others = phase === 'live' ? ENDED_STATES : LIVE_STATES;
-  const terms = [
-    labelFilter(instanceLabel),
-    ...others.map((state) => `state!=${filterText(state)}`),
-  ];
-  if (phase === 'ended') {
-    const from = new Date(Math.max(0, createdFrom)).toISOString();
-    terms.push(`create_time>=${filterText(from)}`);
+export function createVertexList({
+  calls,
+  clock,
+  reading,
+  listLagMs,
+  seen,
+}: VertexListDeps): VertexList {
+  const floors = new Map<string, readonly LiveFloor[]>();
+  const lookups = pLimit(LOOKUPS_IN_FLIGHT);
+
+  function observed(jobs: readonly CustomJob[]): Observation[] {
+    for (const job of jobs.filter(isEnded)) seen(job);
+    return jobs.flatMap((job) => observationOf(reading, job) ?? []);
   }
-  return terms.join(' AND ');
-}
 
-/** A place as an opaque text. */
-export function encodePlace(at: ListPlace): string {
-  return Buffer.from(JSON.stringify(at)).toString('base64url');
-}
-
-/** Reads what `encodePlace` made. Throws AppError CURSOR_INVALID. */
-export function decodePlace(cursor: string): ListPlace {
-  try {
-    return place.parse(JSON.parse(Buffer.from(cursor, 'base64url').toString()));
-  } catch (cause) {
-    throw new AppError('CURSOR_INVALID', 'This is no cursor of a list of Vertex AI.', {
-      hint: 'Begin again without a cursor.',
-      cause,
-    });
+  async function findIn(at: VertexPlace, jobId: string): Promise<Observation[]> {
+    const filter = labelFilter(reading.instanceLabel, jobId);
+    const found: Observation[] = [];
+    let token = '';
+    for (let read = 0; read < FIND_PAGES; read++) {
+      const { jobs, next } = await calls.page(at, filter, token);
+      found.push(...observed(jobs).filter((each) => each.jobId === jobId));
+      if (next === '') return found;
+      token = next;
+    }
+    const much = `more than ${FIND_PAGES} pages of jobs are called ${jobId}`;
+    throw unavailable('Vertex AI', new Error(much));
   }
+
+  function nextPlace(lane: string, read: ListPlace, token: string): ListPlace | null {
+    if (token !== '') return { ...read, token };
+    if (read.phase === 'ended') return null;
+    const floor = floorOf(read, clock.now(), listLagMs);
+    floors.set(lane, [floor, ...(floors.get(lane) ?? [])].slice(0, FLOORS_KEPT));
+    return { ...read, phase: 'ended', token: '' };
+  }
+
+  return {
+    async find(places, jobId) {
+      if (!isLabelValue(jobId)) return [];
+      const found = places.map((at) => lookups(() => findIn(at, jobId)));
+      return (await Promise.all(found)).flat();
+    },
+    async list(lane, since, cursor) {
+      const at = parseVertexLane(lane);
+      if (at === null) return { items: [], next: null };
+      const known = { floors: floors.get(lane) ?? [], timeoutMs: reading.timeoutMs };
+      const from = cursor === null ? firstPlace(since, clock.now(), known) : decodePlace(cursor);
+      const filter = listFilter(reading.instanceLabel, from);
+      const { jobs, next } = await calls.page(at, filter, from.token);
+      // One that ended while it was listed among the living is as good.
+      const wanted = jobs.filter((job) => (endOf(job) ?? since) >= since);
+      const after = nextPlace(lane, { ...from, oldestLive: oldestOf(from, jobs) }, next);
+      return { items: observed(wanted), next: after === null ? null : encodePlace(after) };
+    },
+  };
+}
+
+function oldestOf({ phase, oldestLive }: ListPlace, jobs: readonly CustomJob[]): number {
+  if (phase === 'ended') return oldestLive;
+  return Math.min(oldestLive, ...jobs.map((job) => instantOf(job.createTime) ?? oldestLive));
 }

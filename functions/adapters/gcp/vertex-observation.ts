@@ -1,9 +1,8 @@
 import type { protos } from '@google-cloud/aiplatform';
 import type { Observation } from '../../ports/platform.ts';
+import type { CustomJob } from './vertex-calls.ts';
 import { cancellation, failure, platform } from './vertex-causes.ts';
 import { jobOfLabels } from './vertex-labels.ts';
-
-type CustomJob = protos.google.cloud.aiplatform.v1.ICustomJob;
 
 /** How a service knows its jobs. */
 export interface Reading {
