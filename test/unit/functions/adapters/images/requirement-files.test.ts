@@ -1,5 +1,5 @@
 import { describe, test } from 'vitest';
-import { requirementFiles } from '../../../../../../../functions/adapters/local/docker/images/requirement-files.ts';
+import { requirementFiles } from '../../../../../functions/adapters/images/requirement-files.ts';
 
 describe('requirementFiles', () => {
   test('included files come along, each once, also in a circle', async ({ expect }) => {

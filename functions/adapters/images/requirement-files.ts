@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
-import { AppError } from '../../../../../shared/errors/app-error.ts';
-import { type NamedPath, namedPaths } from '../../../../../shared/image/requirement-lines.ts';
+import { AppError } from '../../../shared/errors/app-error.ts';
+import { type NamedPath, namedPaths } from '../../../shared/image/requirement-lines.ts';
 
 /** Reads a file of a verified layer, if it is there and no larger. */
 export type ReadLayerFile = (

@@ -1,5 +1,5 @@
 import { describe, test } from 'vitest';
-import { explainImageBuildLog } from '../../../../../../../functions/adapters/local/docker/images/build-explanation.ts';
+import { explainImageBuildLog } from '../../../../../functions/adapters/images/build-explanation.ts';
 
 const REFERENCE = 'mine:1';
 

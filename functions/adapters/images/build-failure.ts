@@ -1,5 +1,5 @@
-import { isAppError } from '../../../../shared/errors/app-error.ts';
-import { ERROR_CATALOG } from '../../../../shared/errors/catalog.ts';
+import { isAppError } from '../../../shared/errors/app-error.ts';
+import { ERROR_CATALOG } from '../../../shared/errors/catalog.ts';
 
 /** A failed build in words. */
 export interface BuildFailure {

@@ -1,5 +1,5 @@
 import { stripVTControlCharacters } from 'node:util';
-import type { BuildFailure } from '../../builds/build-failure.ts';
+import type { BuildFailure } from './build-failure.ts';
 
 interface Known {
   readonly pattern: RegExp;
