@@ -2,54 +2,13 @@ import { access, chmod, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** What an image of the Docker client holds besides `docker`: Alpine's basic commands and git. No bash, no Python, no curl. */
-const COMMANDS = [
-  ...['[', 'awk', 'base64', 'basename', 'cat', 'chmod', 'chown', 'cmp', 'cp', 'cut', 'date', 'dd'],
-  ...[
-    'df',
-    'diff',
-    'dirname',
-    'du',
-    'echo',
-    'env',
-    'expr',
-    'false',
-    'find',
-    'git',
-    'grep',
-    'gunzip',
-  ],
-  ...[
-    'gzip',
-    'head',
-    'hostname',
-    'id',
-    'ln',
-    'ls',
-    'md5sum',
-    'mkdir',
-    'mkfifo',
-    'mktemp',
-    'mv',
-    'nl',
-  ],
-  ...['nproc', 'od', 'paste', 'printenv', 'printf', 'pwd', 'readlink', 'realpath', 'rm', 'rmdir'],
-  ...[
-    'sed',
-    'seq',
-    'sh',
-    'sha256sum',
-    'sleep',
-    'sort',
-    'split',
-    'stat',
-    'sync',
-    'tac',
-    'tail',
-    'tar',
-  ],
-  ...['tee', 'test', 'timeout', 'touch', 'tr', 'true', 'truncate', 'uname', 'uniq', 'wc', 'wget'],
-  ...['which', 'xargs', 'yes', 'zcat'],
-];
+const COMMANDS = `
+  [ awk base64 basename cat chmod chown cmp cp cut date dd df diff dirname du echo env expr
+  false find git grep gunzip gzip head hostname id ln ls md5sum mkdir mkfifo mktemp mv nl nohup
+  nproc od paste printenv printf pwd readlink realpath rm rmdir sed seq setsid sh sha256sum
+  sleep sort split stat sync tac tail tar tee test timeout touch tr true truncate uname uniq wc
+  wget which xargs yes zcat
+`;
 
 /** `docker`, as far as builds with buildx use it: a builder in a container becomes the BuildKit of this double, all else is the real buildx. */
 const DOCKER = `#!/bin/sh
@@ -166,7 +125,7 @@ export async function writeStepRoot(double: string): Promise<void> {
     await writeFile(join(bin, name), text);
     await chmod(join(bin, name), 0o755);
   }
-  for (const name of COMMANDS) {
+  for (const name of COMMANDS.trim().split(/\s+/)) {
     const program = `/usr/bin/${name}`;
     const there = await access(program).then(
       () => true,
