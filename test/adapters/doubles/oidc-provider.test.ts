@@ -53,7 +53,8 @@ test('after a rotation old and new tokens are good; no private key is shown', as
   const fresh = await oidc.idToken(CLAIMS);
   t.expect(decodeProtectedHeader(fresh)['kid']).not.toBe(decodeProtectedHeader(old)['kid']);
   for (const token of [old, fresh]) await jwtVerify(token, keysOf(oidc.issuer));
-  const { keys } = await (await fetch(`${oidc.issuer}/jwks`)).json();
+  const answer = await fetch(`${oidc.issuer}/jwks`);
+  const { keys } = (await answer.json()) as { readonly keys: readonly object[] };
   t.expect(keys).toHaveLength(2);
   for (const key of keys) t.expect(key).not.toHaveProperty('d');
 });
