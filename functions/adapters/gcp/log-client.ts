@@ -64,7 +64,7 @@ export function createLogClient(settings: {
         pageSize: PAGE,
         pageToken,
       };
-      const options = { autoPaginate: false, timeout: TIMEOUT_MS, retry: null, maxRetries: 0 };
+      const options = { autoPaginate: false, timeout: TIMEOUT_MS, retry: null };
       const [entries, , reply] = answer.parse(await client.listLogEntries(request, options));
       return {
         lines: entries.flatMap((entry) => lineOf(entry) ?? []),

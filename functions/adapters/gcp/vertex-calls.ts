@@ -87,5 +87,5 @@ export function createVertexCalls(clients: VertexClients): VertexCalls {
 
 /** One try: the core repeats what it wants repeated, and a create must never be. */
 function once(timeout: number) {
-  return { timeout, retry: null, maxRetries: 0 };
+  return { timeout, retry: null };
 }
