@@ -274,7 +274,7 @@ function describeList(open: () => Promise<PlatformHarness>): void {
       await harness.platform.submit(aJob(harness, { jobId, program: { endless: true } }));
     }
     const other = aJob(harness, { jobId: 'elsewhere' });
-      await harness.platform.submit({ ...other, lane: lanesOf(harness)[1] });
+    await harness.platform.submit({ ...other, lane: lanesOf(harness)[1] });
     await harness.pass();
     const seen = await listed(harness, harness.clock.now());
     expect(new Set(seen.map((o) => o.jobId))).toEqual(new Set(ids));
