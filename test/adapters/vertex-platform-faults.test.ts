@@ -1,3 +1,4 @@
+import { readFile, writeFile } from 'node:fs/promises';
 import { status } from '@grpc/grpc-js';
 import { describe, type TestContext, test, vi } from 'vitest';
 import { type PlatformJob, PlatformRefusal } from '../../functions/ports/platform.ts';
@@ -111,6 +112,17 @@ describe('a create of Vertex AI', () => {
     vi.stubEnv('GOOGLE_APPLICATION_CREDENTIALS', '/nowhere/credentials.json');
     const error = await failed(harness, aJob(harness, { jobId: 'a' }));
     expect(error).toMatchObject({ kind: 'quota', message: expect.stringContaining('sign in') });
+  });
+
+  test('whose sign-in does not answer waits; nothing was sent', async (context) => {
+    const { expect } = context;
+    const harness = await opened(context);
+    const { file } = harness.api.credentials;
+    const signIn = JSON.parse(await readFile(file, 'utf8'));
+    await writeFile(file, JSON.stringify({ ...signIn, token_url: 'http://127.0.0.1:1/token' }));
+    const error = await failed(harness, aJob(harness, { jobId: 'a' }));
+    expect(error).toMatchObject({ kind: 'quota', message: expect.stringContaining('sign in') });
+    expect(harness.api.calls()).toEqual([]);
   });
 });
 

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { namedExports } from './commonjs-module.ts';
 import { clientOptions, type GoogleEndpoint } from './google-endpoint.ts';
 import type { LogLine } from './log-cursor.ts';
 import { lineOf } from './log-entries.ts';
@@ -47,9 +48,7 @@ export function createLogClient(settings: {
   let opening: Promise<Generated> | undefined;
 
   async function open(): Promise<Generated> {
-    const module = await import('@google-cloud/logging');
-    // A bundle that is split gives a CommonJS module as `default` alone.
-    const v2 = module.v2 ?? (module as unknown as { default: typeof module }).default.v2;
+    const { v2 } = namedExports(await import('@google-cloud/logging'), 'v2');
     return new v2.LoggingServiceV2Client(clientOptions(settings.projectId, settings.endpoint));
   }
 
@@ -73,6 +72,7 @@ export function createLogClient(settings: {
     },
     async close() {
       await (await opening)?.close();
+      opening = undefined;
     },
   };
 }

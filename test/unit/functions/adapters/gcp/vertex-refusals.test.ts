@@ -22,6 +22,7 @@ describe('refusal of a create', () => {
     ],
     [8, 'The following quotas are exceeded: CustomModelTrainingCPUsPerProjectPerRegion', 300_000],
     [8, 'Something ran out.', 300_000],
+    [14, 'Getting metadata from plugin failed with error: fetch failed', 30_000],
     [16, 'Getting metadata from plugin failed with error: fetch failed', 30_000],
   ] as const)('%i %s: asked again after a while', ([code, words, retryAfterMs], { expect }) => {
     expect(refusalOf(error(code, words))).toMatchObject({ kind: 'quota', retryAfterMs });
