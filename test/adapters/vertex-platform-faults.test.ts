@@ -114,6 +114,19 @@ describe('a create of Vertex AI', () => {
     expect(error).toMatchObject({ kind: 'quota', message: expect.stringContaining('sign in') });
   });
 
+  test('works without a sign-in for logs; they are read when there is one again', async (context) => {
+    const { expect } = context;
+    const harness = await opened(context);
+    const { ref } = await harness.platform.submit(aJob(harness, { jobId: 'a' }));
+    await terminal(harness, 'a');
+    const { GOOGLE_APPLICATION_CREDENTIALS } = harness.api.environment;
+    vi.stubEnv('GOOGLE_APPLICATION_CREDENTIALS', '/nowhere/credentials.json');
+    const read = () => harness.platform.readLog(ref, '', 100);
+    await expect(read()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    vi.stubEnv('GOOGLE_APPLICATION_CREDENTIALS', GOOGLE_APPLICATION_CREDENTIALS);
+    expect(await read()).toMatchObject({ ended: true });
+  });
+
   test('whose sign-in does not answer waits; nothing was sent', async (context) => {
     const { expect } = context;
     const harness = await opened(context);

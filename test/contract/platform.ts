@@ -207,7 +207,8 @@ function describeLogs(open: () => Promise<PlatformHarness>): void {
     onTestFinished,
   }) => {
     const harness = await opened(open, onTestFinished);
-    const program = { prints: 'hello', endless: true };
+    // Where logs are lines, one that has not ended is not there yet.
+    const program = { prints: printed(harness, 'hello'), endless: true };
     const { ref } = await harness.platform.submit(aJob(harness, { jobId: 'talks', program }));
     const chunk = await eventually(harness, async () => {
       const read = await harness.platform.readLog(ref, '', 1000);

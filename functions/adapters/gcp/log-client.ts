@@ -31,6 +31,7 @@ const TIMEOUT_MS = 20_000;
 
 /** The generated client, which the package declares without a type: the part that is used. */
 interface Generated {
+  initialize(): Promise<unknown>;
   listLogEntries(request: object, options: object): Promise<readonly unknown[]>;
   close(): Promise<void>;
 }
@@ -49,13 +50,26 @@ export function createLogClient(settings: {
 
   async function open(): Promise<Generated> {
     const { v2 } = namedExports(await import('@google-cloud/logging'), 'v2');
-    return new v2.LoggingServiceV2Client(clientOptions(settings.projectId, settings.endpoint));
+    const options = clientOptions(settings.projectId, settings.endpoint);
+    const client: Generated = new v2.LoggingServiceV2Client(options);
+    // By itself it would do so in its first call, and a failure would be a rejection that nobody can catch.
+    await client.initialize();
+    return client;
+  }
+
+  function connected(): Promise<Generated> {
+    if (opening !== undefined) return opening;
+    const started = open();
+    opening = started;
+    started.catch(() => {
+      opening = undefined;
+    });
+    return started;
   }
 
   return {
     async entries({ project, filter, pageToken }) {
-      opening ??= open();
-      const client = await opening;
+      const client = await connected();
       const request = {
         resourceNames: [`projects/${project}`],
         filter,
@@ -71,8 +85,8 @@ export function createLogClient(settings: {
       };
     },
     async close() {
-      await (await opening)?.close();
-      opening = undefined;
+      const [open] = await Promise.allSettled([opening]);
+      if (open.status === 'fulfilled') await open.value?.close();
     },
   };
 }

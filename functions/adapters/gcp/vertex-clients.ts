@@ -23,6 +23,7 @@ export function createVertexClients(settings: {
     const { projectId, endpoint } = settings;
     const host = `${region}-aiplatform.googleapis.com`;
     const client = new JobServiceClient({ ...clientOptions(projectId, endpoint, host) });
+    // By itself it would do so in its first call, and a failure would be a rejection that nobody can catch.
     await client.initialize();
     return client;
   }
