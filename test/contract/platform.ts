@@ -207,7 +207,8 @@ function describeLogs(open: () => Promise<PlatformHarness>): void {
     onTestFinished,
   }) => {
     const harness = await opened(open, onTestFinished);
-    const program = { prints: 'hello', endless: true };
+    // Where logs are lines, one that has not ended is not there yet.
+    const program = { prints: printed(harness, 'hello'), endless: true };
     const { ref } = await harness.platform.submit(aJob(harness, { jobId: 'talks', program }));
     const chunk = await eventually(harness, async () => {
       const read = await harness.platform.readLog(ref, '', 1000);
@@ -274,7 +275,7 @@ function describeList(open: () => Promise<PlatformHarness>): void {
       await harness.platform.submit(aJob(harness, { jobId, program: { endless: true } }));
     }
     const other = aJob(harness, { jobId: 'elsewhere' });
-      await harness.platform.submit({ ...other, lane: lanesOf(harness)[1] });
+    await harness.platform.submit({ ...other, lane: lanesOf(harness)[1] });
     await harness.pass();
     const seen = await listed(harness, harness.clock.now());
     expect(new Set(seen.map((o) => o.jobId))).toEqual(new Set(ids));

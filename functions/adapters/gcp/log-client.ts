@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { namedExports } from './commonjs-module.ts';
 import { clientOptions, type GoogleEndpoint } from './google-endpoint.ts';
 import type { LogLine } from './log-cursor.ts';
 import { lineOf } from './log-entries.ts';
@@ -30,6 +31,7 @@ const TIMEOUT_MS = 20_000;
 
 /** The generated client, which the package declares without a type: the part that is used. */
 interface Generated {
+  initialize(): Promise<unknown>;
   listLogEntries(request: object, options: object): Promise<readonly unknown[]>;
   close(): Promise<void>;
 }
@@ -47,16 +49,27 @@ export function createLogClient(settings: {
   let opening: Promise<Generated> | undefined;
 
   async function open(): Promise<Generated> {
-    const module = await import('@google-cloud/logging');
-    // A bundle that is split gives a CommonJS module as `default` alone.
-    const v2 = module.v2 ?? (module as unknown as { default: typeof module }).default.v2;
-    return new v2.LoggingServiceV2Client(clientOptions(settings.projectId, settings.endpoint));
+    const { v2 } = namedExports(await import('@google-cloud/logging'), 'v2');
+    const options = clientOptions(settings.projectId, settings.endpoint);
+    const client: Generated = new v2.LoggingServiceV2Client(options);
+    // By itself it would do so in its first call, and a failure would be a rejection that nobody can catch.
+    await client.initialize();
+    return client;
+  }
+
+  function connected(): Promise<Generated> {
+    if (opening !== undefined) return opening;
+    const started = open();
+    opening = started;
+    started.catch(() => {
+      opening = undefined;
+    });
+    return started;
   }
 
   return {
     async entries({ project, filter, pageToken }) {
-      opening ??= open();
-      const client = await opening;
+      const client = await connected();
       const request = {
         resourceNames: [`projects/${project}`],
         filter,
@@ -72,7 +85,8 @@ export function createLogClient(settings: {
       };
     },
     async close() {
-      await (await opening)?.close();
+      const [open] = await Promise.allSettled([opening]);
+      if (open.status === 'fulfilled') await open.value?.close();
     },
   };
 }

@@ -1,4 +1,5 @@
 import type { JobServiceClient } from '@google-cloud/aiplatform/build/src/v1/job_service_client.js';
+import { namedExports } from './commonjs-module.ts';
 import { clientOptions, type GoogleEndpoint } from './google-endpoint.ts';
 
 /** The client of a region's job service, made when it is first needed. */
@@ -18,11 +19,11 @@ export function createVertexClients(settings: {
   async function open(region: string): Promise<JobServiceClient> {
     // Not the package's main module: that loads the definitions of all its services.
     const module = await import('@google-cloud/aiplatform/build/src/v1/job_service_client.js');
-    // A bundle that is split gives a CommonJS module as `default` alone.
-    const Client = module.JobServiceClient ?? fallback(module).JobServiceClient;
+    const { JobServiceClient } = namedExports(module, 'JobServiceClient');
     const { projectId, endpoint } = settings;
     const host = `${region}-aiplatform.googleapis.com`;
-    const client = new Client({ ...clientOptions(projectId, endpoint, host) });
+    const client = new JobServiceClient({ ...clientOptions(projectId, endpoint, host) });
+    // By itself it would do so in its first call, and a failure would be a rejection that nobody can catch.
     await client.initialize();
     return client;
   }
@@ -44,11 +45,4 @@ export function createVertexClients(settings: {
       );
     },
   };
-}
-
-function fallback<T>(module: T): T {
-  if (typeof module === 'object' && module !== null && 'default' in module) {
-    return module.default as T;
-  }
-  return module;
 }

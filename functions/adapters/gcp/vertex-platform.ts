@@ -14,6 +14,7 @@ import {
   vertexConsoleLink,
 } from './vertex-lane.ts';
 import { createVertexList } from './vertex-list.ts';
+import { notSignedIn } from './vertex-refusals.ts';
 
 /** Which Vertex AI a service submits to, and how. */
 export interface VertexSettings extends VertexJobSettings {
@@ -117,7 +118,6 @@ async function signedIn<T>(open: () => Promise<T>): Promise<T> {
   try {
     return await open();
   } catch (error) {
-    const message = `The service cannot sign in to Google at the moment: ${wordsOf(error)}`;
-    throw new PlatformRefusal('quota', message);
+    throw notSignedIn(wordsOf(error));
   }
 }

@@ -6,6 +6,8 @@ const RATE_RETRY_MS = 15_000;
 /** Machines come free when somebody's jobs end, which takes minutes. */
 const HARDWARE_RETRY_MS = 5 * 60_000;
 const SIGN_IN_RETRY_MS = 30_000;
+/** How grpc-js says that it could get no token; a call is sent only with one. */
+const SIGN_IN = /^Getting metadata from plugin failed/;
 
 /**
  * What a failed create means when Google said that it made nothing, or null when the outcome is unknown: a lost connection, a deadline,
@@ -13,11 +15,12 @@ const SIGN_IN_RETRY_MS = 30_000;
  */
 export function refusalOf(error: unknown): PlatformRefusal | null {
   const words = wordsOf(error);
+  if (SIGN_IN.test(words)) return notSignedIn(words);
   switch (grpcCodeOf(error)) {
     case GRPC.resourceExhausted:
       return exhausted(error, words);
     case GRPC.unauthenticated:
-      return unauthenticated(words);
+      return permanent(words, 'The service cannot sign in to Google: check its service account.');
     case GRPC.permissionDenied:
       return permanent(words, deniedHint(words));
     case GRPC.notFound:
@@ -70,13 +73,10 @@ function metricOf(error: unknown): string | null {
   return typeof info.quota_metric === 'string' ? info.quota_metric : null;
 }
 
-// That no token could be got is said by the client, before anything was sent; it passes.
-function unauthenticated(words: string): PlatformRefusal {
-  if (/metadata from plugin|retrieve auth metadata/i.test(words)) {
-    const message = `The service cannot sign in to Google at the moment: ${words}`;
-    return new PlatformRefusal('quota', message, { retryAfterMs: SIGN_IN_RETRY_MS });
-  }
-  return permanent(words, 'The service cannot sign in to Google: check its service account.');
+/** The refusal of a create for which this service could not sign in: nothing was sent, and it passes. */
+export function notSignedIn(words: string): PlatformRefusal {
+  const message = `The service cannot sign in to Google at the moment: ${words}`;
+  return new PlatformRefusal('quota', message, { retryAfterMs: SIGN_IN_RETRY_MS });
 }
 
 function deniedHint(words: string): string {

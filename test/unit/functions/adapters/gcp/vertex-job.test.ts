@@ -1,6 +1,9 @@
 import fc from 'fast-check';
 import { describe, test } from 'vitest';
-import { vertexJob, type VertexJobSettings } from '../../../../../functions/adapters/gcp/vertex-job.ts';
+import {
+  type VertexJobSettings,
+  vertexJob,
+} from '../../../../../functions/adapters/gcp/vertex-job.ts';
 import { type PlatformJob, PlatformRefusal } from '../../../../../functions/ports/platform.ts';
 
 const SETTINGS: VertexJobSettings = {
@@ -99,7 +102,11 @@ describe('custom job of a job', () => {
     expect(Object.keys(made)).toHaveLength(64);
     expect(made).toMatchObject({ caliban: 'lab', caliban_job: 'abc-07', caliban_attempt: '2' });
     expect(made).toHaveProperty('l60');
-    expect(dropped).toEqual(['caliban_job', 'goog-x', ...Array.from({ length: 9 }, (_, i) => `l${61 + i}`)]);
+    expect(dropped).toEqual([
+      'caliban_job',
+      'goog-x',
+      ...Array.from({ length: 9 }, (_, i) => `l${61 + i}`),
+    ]);
   });
 
   test('any name is shown, at most 128 characters of it', ({ expect }) => {

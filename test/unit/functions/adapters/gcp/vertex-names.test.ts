@@ -15,20 +15,31 @@ describe('names of Vertex AI', () => {
     expect(parseVertexLane(lane)).toEqual({ project: 'my-project', region: 'us-central1' });
   });
 
-  test.for(['lane-a', 'vertex:p:us-central1', 'vertex:my-project:evil.com/', 'vertex:my-project:us-central1:x'])(
-    '%s is no lane',
-    (text, { expect }) => {
-      expect(parseVertexLane(text)).toBeNull();
-    },
-  );
+  test.for([
+    'lane-a',
+    'vertex:p:us-central1',
+    'vertex:my-project:evil.com/',
+    'vertex:my-project:us-central1:x',
+  ])('%s is no lane', (text, { expect }) => {
+    expect(parseVertexLane(text)).toBeNull();
+  });
 
-  test('a ref has project or its number, region and id, and a page in the console', ({ expect }) => {
+  test('a ref has project or its number, region and id, and a page in the console', ({
+    expect,
+  }) => {
     const ref = 'projects/123/locations/us-central1/customJobs/456';
     expect(parseVertexRef(ref)).toEqual({ project: '123', region: 'us-central1', id: '456' });
     expect(vertexConsoleLink(ref)).toBe(
       'https://console.cloud.google.com/ai/platform/locations/us-central1/training/456?project=123',
     );
-    for (const bad of ['', 'nobody.1', '../../etc.1', `${ref}/x`, `${ref}\n`, ref.replace('456', '4"6')]) {
+    for (const bad of [
+      '',
+      'nobody.1',
+      '../../etc.1',
+      `${ref}/x`,
+      `${ref}\n`,
+      ref.replace('456', '4"6'),
+    ]) {
       expect(parseVertexRef(bad)).toBeNull();
       expect(vertexConsoleLink(bad)).toBeNull();
     }
@@ -45,7 +56,9 @@ describe('names of Vertex AI', () => {
     expect(jobLogFilter(hostile, '', 'T')).toContain(
       String.raw`resource.labels.job_id="1\" OR resource.type=\"gce_instance"`,
     );
-    expect(labelFilter('a"b', 'c\\')).toBe(String.raw`labels.caliban="a\"b" AND labels.caliban_job="c\\"`);
+    expect(labelFilter('a"b', 'c\\')).toBe(
+      String.raw`labels.caliban="a\"b" AND labels.caliban_job="c\\"`,
+    );
   });
 
   test('instants have nine digits, also before 1970', ({ expect }) => {

@@ -2,17 +2,27 @@ import { describe, test } from 'vitest';
 import { refusalOf } from '../../../../../functions/adapters/gcp/vertex-refusals.ts';
 
 function error(code: number, details: string, quotaMetric?: string): Error {
-  const info = quotaMetric === undefined ? {} : { errorInfoMetadata: { quota_metric: quotaMetric } };
+  const info =
+    quotaMetric === undefined ? {} : { errorInfoMetadata: { quota_metric: quotaMetric } };
   return Object.assign(new Error(`${code} X: ${details}`), { code, details, ...info });
 }
 
 describe('refusal of a create', () => {
   test.for([
-    [8, "Quota exceeded for quota metric 'Job or LRO submission requests' and limit 'Job or LRO submission requests per minute per region'", 15_000],
+    [
+      8,
+      "Quota exceeded for quota metric 'Job or LRO submission requests' and limit 'Job or LRO submission requests per minute per region'",
+      15_000,
+    ],
     [8, 'Quota exceeded for aiplatform.googleapis.com/job_or_lro_submission_requests', 15_000],
-    [8, 'The following quota metrics exceed quota limits: aiplatform.googleapis.com/custom_model_training_nvidia_v100_gpus', 300_000],
+    [
+      8,
+      'The following quota metrics exceed quota limits: aiplatform.googleapis.com/custom_model_training_nvidia_v100_gpus',
+      300_000,
+    ],
     [8, 'The following quotas are exceeded: CustomModelTrainingCPUsPerProjectPerRegion', 300_000],
     [8, 'Something ran out.', 300_000],
+    [14, 'Getting metadata from plugin failed with error: fetch failed', 30_000],
     [16, 'Getting metadata from plugin failed with error: fetch failed', 30_000],
   ] as const)('%i %s: asked again after a while', ([code, words, retryAfterMs], { expect }) => {
     expect(refusalOf(error(code, words))).toMatchObject({ kind: 'quota', retryAfterMs });
@@ -29,7 +39,11 @@ describe('refusal of a create', () => {
     [3, 'Machine type "x" is not supported.', /machine type/],
     [5, 'Network not found', /network/],
     [7, 'You do not have permission to act as service_account: a@b', /serviceAccountUser/],
-    [7, 'Vertex AI API has not been used in project 1 before or it is disabled.', /gcloud services enable/],
+    [
+      7,
+      'Vertex AI API has not been used in project 1 before or it is disabled.',
+      /gcloud services enable/,
+    ],
     [7, "Permission 'aiplatform.customJobs.create' denied", /aiplatform\.user/],
     [9, 'Service account is disabled.', /set up/],
     [16, 'Request had invalid authentication credentials.', /sign in/],
