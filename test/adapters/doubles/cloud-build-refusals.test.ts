@@ -38,6 +38,13 @@ test.for<[string, AskedBuild, RegExp]>([
   ['a tag with a slash', { tags: ['a/b'] }, /build.tags/],
   ['a tag of 129 characters', { tags: ['a'.repeat(129)] }, /build.tags/],
   ['an empty tag', { tags: [''] }, /build.tags/],
+  ['a volume', { steps: [{ ...step, volumes: [{ name: 'v', path: '/v' }] }] }, /volumes/],
+  ['artifacts', { artifacts: { images: ['x'] } }, /artifacts/],
+  [
+    'a worker pool',
+    { options: { pool: { name: 'projects/p/locations/l/workerPools/w' } } },
+    /pool/,
+  ],
   ['a disk too big', { options: { diskSizeGb: 4001 } }, /4000/],
   ['a source without a bucket', inBucket({ object: 'a.tgz' }), /bucket/],
   ['a source without an object', inBucket({ bucket: 'sources' }), /object/],

@@ -15,7 +15,7 @@ const TIMES = ['createTime', 'startTime', 'finishTime'] as const;
 /**
  * Reads the filter of ListBuilds: comparisons of `tags`, `status`, `build_id`, the three times, `service_account`, `images`
  * and `substitutions.KEY`, with AND, OR (which binds tighter), NOT, `-` and parentheses. Throws INVALID_ARGUMENT.
- * https://cloud.google.com/build/docs/view-build-results, https://google.aip.dev/160 (read 2026-12)
+ * After https://google.aip.dev/160; which fields Cloud Build takes is not checked (README.md).
  */
 export function parseBuildFilter(filter: string): Matches {
   const tokens = tokenize(filter);

@@ -68,6 +68,7 @@ export interface BuildOptions {
   readonly env: readonly string[];
   readonly secretEnv: readonly string[];
   readonly volumes: readonly object[];
+  readonly pool: object | null;
 }
 
 export interface BuiltImage {

@@ -27,7 +27,11 @@ export const STEP_IMAGES =
 /** Runs steps of docker images literally, in a root of their own on this machine, with the real buildx and BuildKit. Needs root. */
 export async function startBuildkitExecutor(options: BuildkitExecutorOptions): Promise<Executor> {
   const dir = await mkdtemp(join(tmpdir(), 'cloud-build-'));
-  const buildkitd = await startBuildkitd({ ...options, dir: join(dir, 'double') });
+  const starting = startBuildkitd({ ...options, dir: join(dir, 'double') });
+  const buildkitd = await starting.catch(async (error: unknown) => {
+    await rm(dir, { recursive: true, force: true });
+    throw error;
+  });
   await writeStepRoot(join(dir, 'double'));
   const open = new Set<string>();
   return {

@@ -16,7 +16,7 @@ const SECRET_VERSION =
 const SERVICE_ACCOUNT = /^projects\/[^/]+\/serviceAccounts\/[^/]+$/;
 const OWN_LOGS = ['CLOUD_LOGGING_ONLY', 'STACKDRIVER_ONLY', 'NONE'];
 
-/** Throws INVALID_ARGUMENT for a build the API does not take. Fields: cloudbuild.proto; limits: cloud.google.com/build/quotas (read 2026-12). */
+/** Throws INVALID_ARGUMENT for a build the API does not take. Fields: cloudbuild.proto; where each limit is from: README.md. */
 export function checkBuild(build: Build): void {
   checkSteps(build.steps);
   checkSource(build.source);
@@ -24,6 +24,7 @@ export function checkBuild(build: Build): void {
   checkTags(build.tags);
   checkLogs(build);
   checkSecrets(build);
+  checkServed(build);
   if (build.images.length > MAX_IMAGES) {
     throw invalid('images', `${build.images.length} images exceed the maximum of ${MAX_IMAGES}`);
   }
@@ -72,6 +73,14 @@ function checkEnv(field: string, env: readonly string[]): void {
   if (env.length > MAX_ENV) throw invalid(field, `more than ${MAX_ENV}`);
   const bad = env.find((entry) => !/^[^=]+=/.test(entry));
   if (bad !== undefined) throw invalid(field, `${JSON.stringify(bad)} is not KEY=VALUE`);
+}
+
+/** What Cloud Build would do and this double does not: better refused than left out. */
+function checkServed({ artifacts, options, steps }: Build): void {
+  if (artifacts !== null) throw invalid('artifacts', 'this double uploads none');
+  const volumes = [...(options?.volumes ?? []), ...steps.flatMap((step) => step.volumes)];
+  if (volumes.length > 0) throw invalid('volumes', 'this double has none');
+  if ((options?.pool ?? null) !== null) throw invalid('options.pool', 'this double has none');
 }
 
 function checkSource(source: Build['source']): void {

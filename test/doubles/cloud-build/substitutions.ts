@@ -19,7 +19,7 @@ export type BuiltInValues = Readonly<Record<string, string>>;
 /**
  * The build with `$KEY` and `${KEY}` replaced in everything but scripts; `$$` gives one `$`. Throws INVALID_ARGUMENT for a key that
  * is neither built in nor defined, and, unless ALLOW_LOOSE, for one that is defined and not used.
- * https://cloud.google.com/build/docs/configuring-builds/substitute-variable-values (read 2026-12)
+ * https://cloud.google.com/build/docs/configuring-builds/substitute-variable-values (excerpts, 2026-12; README.md)
  */
 export function substituted(build: Build, builtIn: BuiltInValues): Build {
   const loose = build.options?.substitutionOption === 'ALLOW_LOOSE';
