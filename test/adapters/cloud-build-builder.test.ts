@@ -1,9 +1,16 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { describe, test } from 'vitest';
+import { runImageName } from '../../functions/adapters/gcp/image-names.ts';
+import type { DependencyRequest } from '../../functions/ports/image-builder.ts';
 import { imageBuilderContract, NO_DEPENDENCIES, settled } from '../contract/image-builder.ts';
+import { startBuildkitExecutor } from '../doubles/cloud-build/buildkit-executor.ts';
 import { FAULTS } from '../doubles/google-api/faults.ts';
 import { type CloudBuilderHarness, cloudBuilderHarness } from '../fixtures/cloud-build-builder.ts';
-import type { Cleanup } from '../fixtures/docker-platform.ts';
-import { hasPart } from '../fixtures/require.ts';
+import { type Cleanup, waiter } from '../fixtures/docker-platform.ts';
+import { hasPart, TEST_BASE_IMAGE, toolsDirectory } from '../fixtures/require.ts';
+
+const run = promisify(execFile);
 
 async function opened(
   onTestFinished: Cleanup,
@@ -90,7 +97,7 @@ describe.runIf(hasPart('registry'))('on Cloud Build', { timeout: 60_000 }, () =>
     onTestFinished,
   }) => {
     const outcome = () => ({ log: '', exitCode: 0 });
-    const harness = await opened(onTestFinished, {}, { outcome });
+    const harness = await opened(onTestFinished, {}, async () => ({ outcome }));
     const { builder, good } = harness;
     const key = await keyOf(harness);
     await builder.start({ key, attempt: 1, dependencies: good });
@@ -111,5 +118,67 @@ describe.runIf(hasPart('registry'))('on Cloud Build', { timeout: 60_000 }, () =>
       code: 'BUILD_FAILED',
       message: expect.stringContaining(base),
     });
+  });
+});
+
+const canBuild = hasPart('registry') && hasPart('tools') && hasPart('docker');
+
+describe.runIf(canBuild)('with the real buildx and BuildKit', { timeout: 300_000 }, () => {
+  test('an image is built, pushed and runs; a failed build is explained from its log', async ({
+    expect,
+    onTestFinished,
+  }) => {
+    let executor: Awaited<ReturnType<typeof startBuildkitExecutor>> | undefined;
+    onTestFinished(async () => executor?.close());
+    const harness = await opened(onTestFinished, {}, async (host) => {
+      const tools = toolsDirectory();
+      executor = await startBuildkitExecutor({ tools, plainRegistries: [host], keepsCache: true });
+      return { executor };
+    });
+    const { builder, oci } = harness;
+    const base = `${oci.host}/team/python:1`;
+    await run('docker', ['tag', TEST_BASE_IMAGE, base]);
+    onTestFinished(async () => void (await run('docker', ['rmi', base])));
+    await run('docker', ['push', '--quiet', base]);
+
+    const built = async (dependencies: DependencyRequest) => {
+      const key = (await builder.plan(dependencies))?.key ?? '';
+      await builder.start({ key, attempt: 1, dependencies });
+      const progress = await settled({ builder, pass: waiter.pass }, key, 1);
+      return { key, progress };
+    };
+    const bad = await built({ ...NO_DEPENDENCIES, base, python: '2.7' });
+    expect(bad.progress, (await builder.readLog(bad.key, 0)).text).toMatchObject({
+      state: 'failed',
+      message: expect.stringMatching(
+        /^The base image .*team\/python:1 has Python 3\.\d+\.\d+, not 2\.7\.$/,
+      ),
+      retryable: false,
+    });
+    expect((await builder.readLog(bad.key, 0)).text).toContain(
+      'caliban: the base image has Python',
+    );
+
+    const good = await built({ ...NO_DEPENDENCIES, base });
+    expect(good.progress, (await builder.readLog(good.key, 0)).text).toEqual({ state: 'ready' });
+    const image = harness.imageOf(good.key);
+    const { digest } = await oci.registry.append({
+      base: image,
+      layers: oci.layers,
+      entrypoint: [
+        'python',
+        '-c',
+        'import sys; print(sys.prefix, open("/usr/app/one/data").read())',
+      ],
+    });
+    const name = runImageName(oci.repository, digest);
+    onTestFinished(async () => void (await run('docker', ['rmi', name])));
+    const { stdout } = await run('docker', ['run', '--rm', '--network', 'none', name]);
+    expect(stdout).toMatch(/^\/opt\/caliban\/venv [0-9a-f-]{36}\n$/);
+    const outputs = harness.double.builds.all().at(-1)?.build.results?.buildStepOutputs ?? [];
+    const told = Buffer.from(outputs[0] ?? [])
+      .toString()
+      .trim();
+    expect(told).toBe(await oci.registry.digestOf(image));
   });
 });

@@ -137,7 +137,8 @@ function failureOf(
  * the commands, which the log repeats.
  */
 function saidIn(log: string): string[] {
-  const failed = /^#(\d+) ERROR/m.exec(log)?.[1];
+  // The last one: a build goes on without a cache that is not there yet, which is an error of a step too.
+  const failed = [...log.matchAll(/^#(\d+) ERROR/gm)].at(-1)?.[1];
   return log.split('\n').flatMap((raw) => {
     const line = stripVTControlCharacters(raw).trimEnd();
     const [, step, output] = /^#(\d+) \d+\.\d+ ?(.*)$/.exec(line) ?? [];

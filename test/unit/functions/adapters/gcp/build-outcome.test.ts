@@ -30,7 +30,9 @@ ERROR
 ERROR: build step 0 "docker.io/library/docker:28.5.1-cli" failed: step exited with non-zero status: 1
 `;
 const STEP = 'USER_BUILD_STEP';
-const FAILED_RUN = `#8 0.303 caliban: the base image has no python3
+const FAILED_RUN = `#4 importing cache manifest from europe-docker.pkg.dev/project/caliban/cache:base-b
+#4 ERROR: failed to configure registry cache importer: europe-docker.pkg.dev/project/caliban/cache:base-b: not found
+#8 0.303 caliban: the base image has no python3
 #8 ERROR: process "/bin/sh" did not complete successfully: exit code: 1
 ERROR: failed to build: failed to solve: process "/bin/sh" did not complete successfully: exit code: 1`;
 const DENIED = `#12 pushing layers
