@@ -15,3 +15,8 @@ export function runImageName(repository: string, digest: string): string {
 export function dependencyImageName(repository: string, key: string): string {
   return `${repository}/deps:${key}`;
 }
+
+/** The name of what builds on a base remember. */
+export function cacheImageName(repository: string, baseDigest: string): string {
+  return `${repository}/cache:base-${baseDigest.replace('sha256:', '').slice(0, 32)}`;
+}

@@ -4,6 +4,8 @@ import type { BuildFailure } from './build-failure.ts';
 interface Known {
   readonly pattern: RegExp;
   readonly hint: string;
+  /** Where builds run in a cloud, when it is another one. */
+  readonly cloud?: string;
   readonly retryable?: true;
 }
 
@@ -31,6 +33,7 @@ const KNOWN: readonly Known[] = [
   {
     pattern: /no space left on device/i,
     hint: 'Make room on the disk of Docker (docker system df shows what uses it), then resubmit.',
+    cloud: 'The packages need more room than the machines of builds have; ask for fewer.',
     retryable: true,
   },
   {
@@ -47,10 +50,13 @@ const KNOWN: readonly Known[] = [
     pattern:
       /toomanyrequests|pull access denied|unauthorized|authentication required|auth credentials/i,
     hint: 'Log in to that registry with docker login, as the user of the service on its machine.',
+    cloud:
+      'Check the name of the base image. If it is private: copy it to a registry that the service account of builds can read.',
   },
   {
     pattern: /Cannot connect to the Docker daemon|error reading from server|code = Unavailable/,
     hint: 'Docker was stopped during the build; start it.',
+    cloud: 'BuildKit ended during the build. It is tried again.',
     retryable: true,
   },
   {
@@ -61,6 +67,7 @@ const KNOWN: readonly Known[] = [
     pattern:
       /Temporary failure (?:in name resolution|resolving)|Could not resolve|no such host|dns error|Request failed after \d+ retr|NewConnectionError|ConnectTimeout|ReadTimeout|ProxyError|Could not connect to|Connection timed out|connection refused|i\/o timeout|TLS handshake timeout|Hash Sum mismatch/i,
     hint: 'A package index or registry could not be reached from the build: check the network and proxy settings of Docker.',
+    cloud: 'A package index or registry could not be reached from the build. It is tried again.',
     retryable: true,
   },
   {
@@ -88,8 +95,13 @@ const KNOWN: readonly Known[] = [
   { pattern: /Hash mismatch/, hint: 'Correct the hash, or leave it out.' },
 ];
 
-/** What went wrong, from the end of a build log. `reference`: the base image as asked for. */
-export function explainImageBuildLog(log: string, reference: string): BuildFailure {
+/** What went wrong, from the end of a build log. `reference`: the base image as asked for; `where`: on whose machine it was built. */
+export function explainImageBuildLog(
+  log: string,
+  reference: string,
+  where: 'engine' | 'cloud' = 'engine',
+): BuildFailure {
+  const failure = (message: string, known: Known | undefined) => failureOf(message, known, where);
   const lines = saidIn(log);
   const lack = lines.findLast((line) => line.startsWith('caliban: '));
   if (lack !== undefined) {
@@ -110,8 +122,13 @@ export function explainImageBuildLog(log: string, reference: string): BuildFailu
   return failure(`The dependency image could not be built: ${what}`, known);
 }
 
-function failure(message: string, known: Known | undefined): BuildFailure {
-  const hint = known?.hint ?? 'The build log has the details.';
+function failureOf(
+  message: string,
+  known: Known | undefined,
+  where: 'engine' | 'cloud',
+): BuildFailure {
+  const said = where === 'cloud' ? (known?.cloud ?? known?.hint) : known?.hint;
+  const hint = said ?? 'The build log has the details.';
   return { message, hint, retryable: known?.retryable ?? false };
 }
 
@@ -120,7 +137,8 @@ function failure(message: string, known: Known | undefined): BuildFailure {
  * the commands, which the log repeats.
  */
 function saidIn(log: string): string[] {
-  const failed = /^#(\d+) ERROR/m.exec(log)?.[1];
+  // The last one: a build goes on without a cache that is not there yet, which is an error of a step too.
+  const failed = [...log.matchAll(/^#(\d+) ERROR/gm)].at(-1)?.[1];
   return log.split('\n').flatMap((raw) => {
     const line = stripVTControlCharacters(raw).trimEnd();
     const [, step, output] = /^#(\d+) \d+\.\d+ ?(.*)$/.exec(line) ?? [];

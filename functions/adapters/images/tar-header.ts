@@ -5,13 +5,15 @@ export interface TarEntry {
   /** At most 100 characters of ASCII. */
   readonly name: string;
   readonly size: number;
-  readonly kind: 'file' | 'directory';
+  /** `extension`: pax records of the entry behind it. */
+  readonly kind: keyof typeof TYPE;
   /** In octal, as in `644`. */
   readonly mode: string;
   /** User and group. */
   readonly owner: number;
 }
 
+const TYPE = { file: '0', directory: '5', extension: 'x' } as const;
 const MAX_OCTAL_SIZE = 0o77777777777;
 
 /**
@@ -31,7 +33,7 @@ export function tarHeader({ name, size, kind, mode, owner }: TarEntry): Uint8Arr
   }
   block.write(octal(0, 11), 136, 'latin1');
   block.write(' '.repeat(8), 148, 'latin1');
-  block.write(kind === 'directory' ? '5' : '0', 156, 'latin1');
+  block.write(TYPE[kind], 156, 'latin1');
   block.write('ustar\x0000', 257, 'latin1');
   const sum = block.reduce((total, byte) => total + byte, 0);
   block.write(`${octal(sum, 6)} `, 148, 'latin1');
