@@ -1,3 +1,4 @@
+import { isAppError } from '../../../shared/errors/app-error.ts';
 import type { LogChunk } from '../../ports/platform.ts';
 import type { Clock, Log } from '../../ports/runtime.ts';
 import type { GoogleEndpoint } from './google-endpoint.ts';
@@ -121,7 +122,7 @@ export function createJobLogs(
       return await shared(key, source, place);
     } catch (error) {
       if (isQuota(error) && known !== undefined) return known;
-      throw unavailable('Cloud Logging', error);
+      throw away(error);
     }
   }
 
@@ -159,6 +160,11 @@ export function createJobLogs(
     },
     close: () => client.close(),
   };
+}
+
+// What was asked of Vertex AI meanwhile has its own words.
+function away(error: unknown): Error {
+  return isAppError(error) ? error : unavailable('Cloud Logging', error);
 }
 
 async function firstInstant(source: LogSource): Promise<string> {

@@ -7,6 +7,7 @@ import { GRPC } from '../../../../../functions/adapters/gcp/google-errors.ts';
 import type { LogAnswer, LogQuery } from '../../../../../functions/adapters/gcp/log-client.ts';
 import type { LogLine } from '../../../../../functions/adapters/gcp/log-cursor.ts';
 import { instantText } from '../../../../../functions/adapters/gcp/log-entries.ts';
+import { AppError } from '../../../../../shared/errors/app-error.ts';
 import { SILENT_LOG } from '../../../../doubles/logs.ts';
 import { createManualClock } from '../../../../doubles/manual-clock.ts';
 
@@ -177,6 +178,9 @@ describe('log of a job in Cloud Logging', () => {
     const log = opened();
     log.failures.push(Object.assign(new Error('14 UNAVAILABLE'), { code: GRPC.unavailable }));
     await expect(log.read()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    const away = new AppError('UNAVAILABLE', 'Vertex AI does not answer.');
+    log.failures.push(away);
+    await expect(log.read()).rejects.toBe(away);
     await expect(log.read('17')).rejects.toMatchObject({ code: 'CURSOR_INVALID' });
   });
 });
