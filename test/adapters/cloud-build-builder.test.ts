@@ -108,6 +108,30 @@ describe.runIf(hasPart('registry'))('on Cloud Build', { timeout: 60_000 }, () =>
     });
   });
 
+  test('the secret of the package index is given by its name, and changes the key', async ({
+    expect,
+    onTestFinished,
+  }) => {
+    const indexUrlSecret = 'projects/test-project/secrets/index/versions/1';
+    const secrets = { [indexUrlSecret]: 'https://user:password@index.example/simple' };
+    const harness = await opened(onTestFinished, {}, async () => ({ secrets }));
+    const dependencies = {
+      ...NO_DEPENDENCIES,
+      layer: 'a'.repeat(64),
+      requirements: 'requirements.txt',
+    };
+    const readLayerFile = async () => Buffer.from('numpy\n');
+    const plain = harness.another({ readLayerFile });
+    const builder = harness.another({ readLayerFile, indexUrlSecret });
+    const key = (await builder.plan(dependencies))?.key ?? '';
+    expect(key).not.toBe((await plain.plan(dependencies))?.key);
+    await builder.start({ key, attempt: 1, dependencies });
+    expect(await settled({ ...harness, builder }, key, 1)).toEqual({ state: 'ready' });
+    const [made] = harness.double.builds.all();
+    expect(JSON.stringify(made?.build)).not.toContain('password');
+    expect(made?.build.steps[0]?.secretEnv).toEqual(['CALIBAN_INDEX_URL']);
+  });
+
   test('a base that is not there is told before anything is built', async ({
     expect,
     onTestFinished,

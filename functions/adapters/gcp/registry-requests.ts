@@ -76,7 +76,8 @@ export function createRegistryRequests(deps: RequestDeps): RegistryRequests {
           headers: url.host === purpose.host ? await headersOf(signIn, purpose, headers) : headers,
           body: renewing(source, patience),
           duplex: 'half',
-          redirect: 'manual',
+          // Else `fetch` keeps a copy of the body for where it is redirected to: all of a layer (undici of Node 24, tried).
+          redirect: 'error',
           signal: patience.signal,
         });
       } finally {
