@@ -83,7 +83,7 @@ module.exports = {
     {
       name: 'cloud-sdk-only-in-gcp',
       severity: 'error',
-      from: { pathNot: '^(functions/(adapters/gcp/|index\\.ts)|test/)' },
+      from: { pathNot: '^(functions/(adapters/gcp/|index\\.ts)|test/adapters/)' },
       to: { path: '^node_modules/(@google-cloud|@kubernetes|google-)' },
     },
     {

@@ -1,52 +1,36 @@
-import { type Context, Hono } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
-import type { ContentfulStatusCode } from 'hono/utils/http-status';
-import { toErrorBody } from '../../shared/api/error.ts';
+import type { Hono } from 'hono';
 import { AppError, isAppError } from '../../shared/errors/app-error.ts';
 import type { CoreDeps } from '../core/deps.ts';
 import { outboxRow } from '../core/outbox.ts';
 import { isHostTrouble } from '../ports/host-trouble.ts';
 import type { Message } from '../ports/message.ts';
 import { put } from '../ports/store.ts';
+import {
+  createInternalApp,
+  type InternalOptions,
+  Refused,
+  withinDeadline,
+} from './internal-app.ts';
 import { type Push, parsePush } from './push-message.ts';
 import { MAX_ATTEMPTS } from './put-back.ts';
 import { tellHandled } from './tell-handled.ts';
 
 /** Most bytes of a push: our messages have a few hundred. */
 const BODY_BYTES = 64 * 1024;
-/** How long a handler whose time is over has to break off. */
-const GRACE_MS = 5_000;
 
 /** What the push endpoints are made of. */
-export interface WorkerOptions {
-  readonly deps: CoreDeps;
-  /** Throws AppErrors UNAUTHENTICATED and FORBIDDEN for whoever is not the queue's own identity, UNAVAILABLE when it cannot tell. */
-  readonly caller: (authorization: string | undefined) => Promise<void>;
+export interface WorkerOptions extends InternalOptions {
   /** Handles a message, idempotently; a throw means: deliver it again. Ends soon after the signal, by throwing. */
   readonly handle: (message: Message, signal: AbortSignal) => Promise<void>;
-  /** When a handler is told to break off. With 5 s more it must end before the subscription's ack deadline and the function's own. */
-  readonly deadlineMs: number;
 }
 
 /**
  * The consumer of the hosted service: `POST /internal/{kind}` for each kind of message. 204 says that the message is done and what
  * followed from it is committed; every other status makes Pub/Sub deliver it again, and in the end put it to the dead letters.
- *
- * At the deadline the handler's signal aborts, and it has 5 s to break off. One that does not is left behind and the push answered
- * 503: whatever it still does is safe, since handlers are idempotent and commit by compare-and-set, but it may stand still as soon as
- * the reply is out (functions have no processor between requests).
  */
 export function createWorker(options: WorkerOptions): Hono {
-  const { deps, caller } = options;
-  const app = new Hono();
-  app.onError((error, c) => answerFailure(deps, error, c));
-  app.notFound((c) => answerFailure(deps, noRoute(c.req.path), c));
-  // Before anything else of the request is looked at.
-  app.use('/internal/*', async (c, next) => {
-    await caller(c.req.header('Authorization'));
-    await next();
-  });
-  app.use('/internal/*', bodyLimit({ maxSize: BODY_BYTES, onError: refuseLarge }));
+  const { deps } = options;
+  const app = createInternalApp(options, BODY_BYTES);
   app.post('/internal/:kind', async (c) => {
     const push = readPush(deps, await c.req.text());
     const { kind } = push.message;
@@ -84,7 +68,9 @@ async function handled(options: WorkerOptions, push: Push): Promise<void> {
   const { message, messageId, deliveryAttempt: attempts } = push;
   try {
     await deps.log.within({ messageId, deliveryAttempt: attempts }, () =>
-      withinDeadline(options, message),
+      withinDeadline(options, `A message of kind ${message.kind}`, (signal) =>
+        options.handle(message, signal),
+      ),
     );
   } catch (error) {
     if (!isToBeParked(error, attempts)) {
@@ -100,30 +86,6 @@ async function handled(options: WorkerOptions, push: Push): Promise<void> {
     return;
   }
   tellHandled(deps, message, { outcome: 'done' });
-}
-
-async function withinDeadline(options: WorkerOptions, message: Message): Promise<void> {
-  const { deps, handle, deadlineMs } = options;
-  const late = new AppError(
-    'DEADLINE_EXCEEDED',
-    `A message of kind ${message.kind} was not handled within ${deadlineMs / 1_000} seconds.`,
-    { hint: 'It is delivered again.', context: { limitMs: deadlineMs } },
-  );
-  const ending = new AbortController();
-  const ended = new AbortController();
-  const over = (async () => {
-    await deps.clock.sleep(deadlineMs, ended.signal);
-    ending.abort(late);
-    await deps.clock.sleep(GRACE_MS, ended.signal);
-    throw late;
-  })();
-  // Once the handler has ended, the wait ends by rejecting.
-  over.catch(() => {});
-  try {
-    await Promise.race([handle(message, ending.signal), over]);
-  } finally {
-    ended.abort();
-  }
 }
 
 /**
@@ -148,46 +110,10 @@ async function park(deps: CoreDeps, push: Push, error: unknown): Promise<void> {
   await deps.store.commit([put({ collection: 'outbox', id }, row)]);
 }
 
-/** A failure that was told already, and its answer. */
-class Refused extends Error {
-  override readonly name = 'Refused';
-
-  constructor(cause: unknown) {
-    super(String(cause), { cause });
-  }
-}
-
-function answerFailure(deps: CoreDeps, error: Error, c: Context): Response {
-  const failure = error instanceof Refused ? error.cause : error;
-  if (!(error instanceof Refused)) {
-    deps.log.warn({ path: c.req.path.slice(0, 100), error: String(error) }, 'push refused');
-  }
-  if (isAppError(failure)) return answer(failure, c);
-  return answer(new AppError('UNAVAILABLE', 'Deliver it again.', { cause: failure }), c);
-}
-
-function answer(error: AppError, c: Context): Response {
-  if (error.status === 401) c.header('WWW-Authenticate', 'Bearer realm="caliban"');
-  // Statuses of the catalog all have a body.
-  return c.json(toErrorBody(error, ''), error.status as ContentfulStatusCode);
-}
-
 function parsedJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
     return undefined;
   }
-}
-
-function refuseLarge(): never {
-  throw new AppError('REQUEST_TOO_LARGE', `A push has more than ${BODY_BYTES} bytes.`, {
-    context: { limitBytes: BODY_BYTES },
-  });
-}
-
-function noRoute(path: string): AppError {
-  return new AppError('ROUTE_NOT_FOUND', `There is nothing at ${path.slice(0, 100)}.`, {
-    hint: 'Pushes come to /internal/{kind}.',
-  });
 }

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Builds the Go programs that tests use beside the project: an independent Cloud Storage, BuildKit and buildx, at the versions of go.mod.
 # Prints the directory they are in: ${XDG_CACHE_HOME:-$HOME/.cache}/caliban-test/tools-KEY, kept from run to run.
+# With --find it builds nothing: a missing program is a failure.
 set -eu
 
 cd "$(dirname "$0")"
@@ -13,6 +14,10 @@ for package in \
   github.com/docker/buildx/cmd/buildx; do
   name=${package##*/}
   [ -x "$dir/$name" ] && continue
+  if [ "${1:-}" = --find ]; then
+    echo "$dir/$name is missing; test/tools/go-tools.sh builds it." >&2
+    exit 1
+  fi
   mkdir -p "$dir"
   CGO_ENABLED=0 go build -trimpath -o "$dir/$name.new.$$" "$package" >&2
   mv "$dir/$name.new.$$" "$dir/$name"

@@ -12,16 +12,24 @@ const PAGE = 200;
 /** Most dead letters that one call looks at, and how long it looks for more (it must end within a request). */
 const MOST = 1_000;
 const LOOK_MS = 12_000;
-/** A pull that finds nothing waits; nobody knows for how long. */
+/** A pull that finds nothing waits, nobody knows for how long; so it is ended. */
 const PULL_MS = 3_000;
 const CALL_MS = 5_000;
 
+/** How dead letters are looked at. */
+export interface DeadLetterSettings extends PubSubSettings {
+  readonly clock: Clock;
+  /** How long a look waits before it finds that there is none (ms); default 3 s. */
+  readonly pullMs?: number;
+}
+
 /** The dead letters of {@link createPubSubQueue}: what its subscriptions gave up is kept by one that nobody is pushed. */
 export function createPubSubDeadLetters(
-  settings: PubSubSettings & { readonly clock: Clock },
+  settings: DeadLetterSettings,
 ): DeadLetters & { close(): Promise<void> } {
   const clients = createPubSubClients(settings);
   const subscription = subscriptionName(settings, deadTopicId(settings.topicPrefix));
+  const pullMs = settings.pullMs ?? PULL_MS;
 
   async function redriven(subscriber: v1.SubscriberClient, request: RedriveRequest) {
     const end = settings.clock.now() + LOOK_MS;
@@ -32,7 +40,7 @@ export function createPubSubDeadLetters(
     let isEmpty = false;
     try {
       while (!isEmpty && looked < MOST && settings.clock.now() < end) {
-        const letters = await pull(subscriber, subscription);
+        const letters = await pull(subscriber, subscription, pullMs);
         isEmpty = letters.length === 0;
         looked += letters.length;
         const wanted = letters.filter((letter) => isWanted(letter, request));
@@ -67,12 +75,16 @@ interface Letter {
   readonly message: Message | null;
 }
 
-async function pull(subscriber: v1.SubscriberClient, subscription: string): Promise<Letter[]> {
-  const signal = AbortSignal.timeout(PULL_MS);
+async function pull(
+  subscriber: v1.SubscriberClient,
+  subscription: string,
+  pullMs: number,
+): Promise<Letter[]> {
+  const signal = AbortSignal.timeout(pullMs);
   try {
     const [answer] = await subscriber.pull(
       { subscription, maxMessages: PAGE },
-      { signal, timeout: PULL_MS },
+      { signal, timeout: pullMs },
     );
     return (answer.receivedMessages ?? []).flatMap(({ ackId, message }) =>
       typeof ackId === 'string' ? [{ ackId, message: readable(message?.data) }] : [],

@@ -8,11 +8,10 @@ type Subscription = protos.google.pubsub.v1.ISubscription;
 
 const TIMEOUT_MS = 20_000;
 
-/** What an existing subscription is changed to. Its topic can never be changed. */
+/** What of an existing subscription is changed. Its topic never can be, and the emulator changes no expiration. */
 const CHANGED = [
   'ack_deadline_seconds',
   'message_retention_duration',
-  'expiration_policy',
   'push_config',
   'retry_policy',
   'dead_letter_policy',

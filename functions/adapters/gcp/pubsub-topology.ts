@@ -38,7 +38,8 @@ export interface PushTarget {
   readonly audience: string;
 }
 
-const DAY_SECONDS = 86_400;
+/** Seven days, which every Pub/Sub and its emulator take. */
+const RETENTION_SECONDS = 604_800;
 /** The longest there is; for a push it is also how long a handler may take. */
 const ACK_DEADLINE_SECONDS = 600;
 /**
@@ -55,7 +56,7 @@ export function pubSubTopology(target: PushTarget): PubSubTopology {
     id: topicId(topicPrefix, kind),
     topic: topicId(topicPrefix, kind),
     ackDeadlineSeconds: ACK_DEADLINE_SECONDS,
-    retentionSeconds: 7 * DAY_SECONDS,
+    retentionSeconds: RETENTION_SECONDS,
     push: {
       endpoint: `${base}/internal/${kind}`,
       serviceAccount,
@@ -70,7 +71,7 @@ export function pubSubTopology(target: PushTarget): PubSubTopology {
     id: dead,
     topic: dead,
     ackDeadlineSeconds: 60,
-    retentionSeconds: 31 * DAY_SECONDS,
+    retentionSeconds: RETENTION_SECONDS,
     push: null,
   };
   return {
