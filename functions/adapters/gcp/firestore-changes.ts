@@ -56,7 +56,11 @@ export function createChangeLister(client: FirestoreClient): ChangeLister {
           changesFrom(loaded, plan, { from, size }),
         );
         const isAll = changes.length < size;
-        const sure = changesBehind(changes, page.after, isAll);
+        const sure = changesBehind(
+          changes,
+          page.after,
+          isAll ? readAt : stampsRead(changes, readAt),
+        );
         if (isAll && sure.length <= page.limit)
           quiet.note(plan, placeOf(sure) ?? page.after, readAt);
         if (isAll || sure.length > page.limit) return sure.slice(0, page.limit + 1);
@@ -96,22 +100,24 @@ function createQuietPlaces() {
 }
 
 /**
- * Of documents in the order of their stamps, those behind a place in the order of their commits, as far as none can come between them
- * that was not read. `isAll`: there is none.
+ * Of documents in the order of their stamps, those behind a place and committed until an instant, in the order of their commits: as far
+ * as none can come between them that was not read.
  */
 export function changesBehind<C extends Collection>(
   changes: readonly Change<C>[],
   after: Cursor | undefined,
-  isAll: boolean,
+  until: number,
 ): Stored<C>[] {
-  const frontier = isAll ? Number.POSITIVE_INFINITY : (changes.at(-1)?.stamp ?? 0) - AHEAD_MS;
   return changes
     .map(({ stored }) => ({ stored, at: { value: stored.changedAt, id: stored.key.id } }))
-    .filter(
-      ({ at }) => at.value < frontier && (after === undefined || compareCursors(at, after) > 0),
-    )
+    .filter(({ at }) => at.value <= until && (after === undefined || compareCursors(at, after) > 0))
     .sort((a, b) => compareCursors(a.at, b.at))
     .map(({ stored }) => stored);
+}
+
+/** Until when every commit is among those read, where there are more: those have this stamp or a later one. */
+export function stampsRead(changes: readonly Change<Collection>[], readAt: number): number {
+  return Math.min(readAt, (changes.at(-1)?.stamp ?? 0) - AHEAD_MS);
 }
 
 async function changesFrom<C extends Collection>(
@@ -123,11 +129,13 @@ async function changesFrom<C extends Collection>(
   const { Timestamp } = loaded.library;
   const asked = from === undefined ? all : all.startAt(Timestamp.fromMillis(Math.floor(from)));
   const snapshot = await asked.get();
+  // A query that broke off is gone on with later: what was committed in between may be missing before what was read then.
+  const readAt = Math.min(...[snapshot, ...snapshot.docs].map(({ readTime }) => msOf(readTime)));
   const changes = snapshot.docs.flatMap((document): Change<C>[] => {
     const stored = storedOf(plan.collection, document);
     const stamp: unknown = document.get(FIELD.stampedAt);
     if (stored === undefined || !(stamp instanceof Timestamp)) return [];
     return [{ stored, stamp: msOf(stamp) }];
   });
-  return { changes, readAt: msOf(snapshot.readTime) };
+  return { changes, readAt };
 }

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type * as Sdk from '@google-cloud/firestore';
 import type { GoogleEndpoint } from './google-endpoint.ts';
+import { GRPC } from './google-errors.ts';
 import { withDeadline } from './with-deadline.ts';
 
 /** Which Firestore is spoken to. */
@@ -21,6 +22,7 @@ export interface LoadedFirestore {
 export interface FirestoreClient {
   /** Runs calls that all end within a time (ms), its own retries of reads too; the first of all waits for the client before. Throws DeadlineError, or what a call threw. */
   within<T>(deadlineMs: number, call: (firestore: LoadedFirestore) => Promise<T>): Promise<T>;
+  /** Waits for calls that are on their way, a few seconds beyond their deadlines at most. */
   close(): Promise<void>;
 }
 
@@ -50,9 +52,15 @@ export function createFirestoreClient(settings: FirestoreSettings): FirestoreCli
     return { firestore, library };
   }
 
+  // Calls that are still on their way, given up or not: the library cannot be closed below them.
+  const running = new Set<Promise<unknown>>();
+
   function limited<T>(deadlineMs: number, call: () => Promise<T>): Promise<T> {
-    const end = performance.now() + deadlineMs;
-    return withDeadline(deadlineMs + SLACK_MS, () => until.run(end, call));
+    const answer = until.run(performance.now() + deadlineMs, call);
+    running.add(answer);
+    const gone = () => running.delete(answer);
+    answer.then(gone, gone);
+    return withDeadline(deadlineMs + SLACK_MS, () => answer);
   }
 
   return {
@@ -62,7 +70,9 @@ export function createFirestoreClient(settings: FirestoreSettings): FirestoreCli
       return await limited(deadlineMs, () => call(loaded));
     },
     async close() {
-      await (await loading)?.firestore.terminate();
+      const loaded = await loading;
+      await Promise.allSettled(running);
+      await loaded?.firestore.terminate();
     },
   };
 }
@@ -82,8 +92,20 @@ function limitCalls(firestore: Sdk.Firestore, leftMs: () => number): void {
   }
   const limited = (method: string): object => {
     const options: object = Reflect.apply(original, firestore, [method]);
-    const timeout = Math.max(1, Math.round(leftMs()));
-    return method === 'commit' ? { ...options, timeout, retry: null } : { ...options, timeout };
+    const end = performance.now() + leftMs();
+    const bounded = {
+      ...options,
+      // There are two layers of retries for streams: the inner one knows no end.
+      retryRequestOptions: { retries: 0, noResponseRetries: 0 },
+      // Asked for by each try of a call.
+      get timeout() {
+        const left = Math.round(end - performance.now());
+        if (left > 0) return left;
+        // Not repeated, other than a deadline that was missed.
+        throw Object.assign(new Error('no time is left'), { code: GRPC.cancelled });
+      },
+    };
+    return method === 'commit' ? Object.assign(bounded, { retry: null }) : bounded;
   };
   Reflect.set(firestore, 'createCallOptions', limited);
 }

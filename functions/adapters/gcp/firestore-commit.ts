@@ -41,7 +41,9 @@ export async function commitWrites(
 ): Promise<void> {
   const commit = randomBytes(9).toString('base64url');
   const ready = writes.map((write) => readyWrite(write, commit));
-  checkSizes(ready.map(({ key, fields }) => ({ key, data: fields })));
+  checkSizes(
+    ready.map(({ key, fields }) => ({ key, data: fields && { ...fields, [FIELD.stampedAt]: 0 } })),
+  );
   const until = performance.now() + TURN_MS;
   for (let longest = FIRST_PAUSE_MS; ; longest = Math.min(2 * longest, LONGEST_PAUSE_MS)) {
     const busy = await commitOnce(client, { ready, commit, deadlineMs: COMMIT_MS[patience] });
