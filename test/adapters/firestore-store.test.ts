@@ -1,8 +1,11 @@
-import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, vi } from 'vitest';
 import { createFirestoreStore } from '../../functions/adapters/gcp/firestore-store.ts';
 import { storeContract } from '../contract/store.ts';
-import { type FirestoreEmulator, startFirestoreEmulator } from '../fixtures/firestore-emulator.ts';
+import {
+  type FirestoreEmulator,
+  freshProject,
+  startFirestoreEmulator,
+} from '../fixtures/firestore-emulator.ts';
 import { hasPart } from '../fixtures/require.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
@@ -23,7 +26,7 @@ describe.runIf(hasPart('emulators'))('over the emulator', () => {
 
   storeContract('firestore', async () => {
     const store = createFirestoreStore({
-      projectId: `test-${randomUUID()}`,
+      projectId: freshProject(),
       databaseId: '(default)',
     });
     return { store, close: () => store.close() };

@@ -56,14 +56,12 @@ export function createChangeLister(client: FirestoreClient): ChangeLister {
           changesFrom(loaded, plan, { from, size }),
         );
         const isAll = changes.length < size;
-        const sure = changesBehind(
-          changes,
-          page.after,
-          isAll ? readAt : stampsRead(changes, readAt),
-        );
-        if (isAll && sure.length <= page.limit)
-          quiet.note(plan, placeOf(sure) ?? page.after, readAt);
-        if (isAll || sure.length > page.limit) return sure.slice(0, page.limit + 1);
+        const until = isAll ? readAt : stampsRead(changes, readAt);
+        const sure = changesBehind(changes, page.after, until).slice(0, page.limit + 1);
+        if (sure.length > page.limit) return sure;
+        if (!isAll) continue;
+        quiet.note(plan, placeOf(sure) ?? page.after, readAt);
+        return sure;
       }
     },
   };
