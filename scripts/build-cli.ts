@@ -1,6 +1,6 @@
 import { bundle } from './bundle.ts';
 
-/** Bundles the CLI and, as lazily loaded chunks, the one-machine service. */
+/** Bundles the CLI and, as lazily loaded chunks, the one-machine service; by itself too: `node scripts/build-cli.ts`. */
 export async function buildCli(): Promise<void> {
   await bundle({
     entryPoints: { 'cli/main': 'cli/main.ts', 'functions/embedded': 'functions/embedded.ts' },
@@ -9,3 +9,5 @@ export async function buildCli(): Promise<void> {
     external: ['*.node'],
   });
 }
+
+if (import.meta.main) await buildCli();

@@ -55,7 +55,7 @@ function accuracyOf(jobId: string): number {
 }
 
 function build(): void {
-  const built = spawnSync(process.execPath, [join(root, 'scripts', 'build.ts')], {
+  const built = spawnSync(process.execPath, [join(root, 'scripts', 'build-cli.ts')], {
     cwd: root,
     stdio: 'inherit',
   });

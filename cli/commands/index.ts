@@ -1,3 +1,4 @@
+import { REDRIVE_KINDS } from '../../shared/api/redrive.ts';
 import { LOG_LEVELS } from '../../shared/operating/log-level.ts';
 import { CLOUD_OPTIONS } from './cloud-options.ts';
 import type { CommandSpec, OptionSpec } from './command.ts';
@@ -224,6 +225,24 @@ export const COMMANDS: readonly CommandSpec[] = [
       { line: 'caliban admin backup /backup/monday', summary: 'a copy, to be checked and kept' },
     ],
     load: () => import('./admin-backup.ts'),
+  },
+  {
+    name: 'admin redrive',
+    summary: 'try again what the service gave up',
+    about: [
+      'Messages that failed ten times are put aside, and a hosted service has dead letters besides. Once the cause is mended, this makes the service try them again.',
+    ],
+    arguments: [],
+    options: [
+      { flags: '--dry_run', summary: 'only count them' },
+      { flags: '--kind <KIND>', summary: 'one kind of message', choices: REDRIVE_KINDS },
+      JSON_OUT,
+      ...CONNECTION,
+      NO_START,
+    ],
+    examples: [{ line: 'caliban admin redrive --dry_run', summary: 'how many there are' }],
+    exits: [[4, 'you are no admin of the service']],
+    load: () => import('./admin-redrive.ts'),
   },
   {
     name: 'version',

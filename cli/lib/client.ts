@@ -21,6 +21,7 @@ import {
   uploadSession,
 } from '../../shared/api/layers.ts';
 import { LIMITS } from '../../shared/api/limits.ts';
+import { type RedriveKind, type RedriveView, redriveView } from '../../shared/api/redrive.ts';
 import { type ServiceView, serviceView } from '../../shared/api/service.ts';
 import {
   type PlanView,
@@ -65,6 +66,11 @@ export interface Client {
   job(id: string): Promise<JobDetail>;
   /** A part of the check of all records; with `layers` it reads their bytes too, which takes long. */
   check(at: { readonly cursor: string | undefined; readonly layers: boolean }): Promise<CheckPage>;
+  /** Tries again what the service gave up, a part of it; with `dryRun` counts it. */
+  redrive(request: {
+    readonly dryRun: boolean;
+    readonly kind?: RedriveKind | undefined;
+  }): Promise<RedriveView>;
   /** The log's text from a cursor on; header X-Caliban-Log-Cursor is the place behind what a plain answer holds. */
   logs(id: string, at: { readonly since: string; readonly follow: boolean }): Promise<Response>;
 }
@@ -77,7 +83,14 @@ export function createClient(remote: Remote): Client {
   return { remote, ...sending(remote), ...reading(remote) };
 }
 
-type Sending = 'checkLayers' | 'openUpload' | 'completeUpload' | 'plan' | 'submit' | 'stopGroup';
+type Sending =
+  | 'checkLayers'
+  | 'openUpload'
+  | 'completeUpload'
+  | 'plan'
+  | 'submit'
+  | 'stopGroup'
+  | 'redrive';
 
 function sending(remote: Remote): Pick<Client, Sending> {
   const post = <T>(path: string, body: unknown, answer: z.ZodType<T>): Promise<T> =>
@@ -99,6 +112,7 @@ function sending(remote: Remote): Pick<Client, Sending> {
       }),
     stopGroup: (groupId, dryRun) =>
       post(`/v1/groups/${encode(groupId)}/stop`, { dryRun }, stopView),
+    redrive: (request) => post('/v1/admin/redrive', request, redriveView),
   };
 }
 

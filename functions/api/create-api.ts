@@ -4,8 +4,10 @@ import { AppError } from '../../shared/errors/app-error.ts';
 import type { HostCheck } from '../core/check/check-records.ts';
 import type { CoreDeps } from '../core/deps.ts';
 import type { Authenticator } from '../ports/authenticator.ts';
+import type { DeadLetters } from '../ports/dead-letters.ts';
 import type { UploadSink } from '../ports/layer-store.ts';
 import { addAdminCheck } from './admin-check.ts';
+import { addAdminRedrive } from './admin-redrive.ts';
 import type { Api, ApiEnv, ApiHost, ServiceIdentity } from './api-host.ts';
 import { addBuilds } from './builds.ts';
 import { addDescription } from './description.ts';
@@ -44,6 +46,8 @@ export interface ApiOptions {
   readonly ending?: AbortSignal;
   /** What this host adds to the check of the records; default: nothing, and both looks at once, as if nobody wrote. */
   readonly check?: HostCheck;
+  /** What the queue gave up, where it keeps messages; default: there is no such thing. */
+  readonly deadLetters?: DeadLetters;
 }
 
 /** The HTTP API, version 1: a hono app that knows its own OpenAPI description. */
@@ -69,6 +73,7 @@ export function createApi(options: ApiOptions): Api {
   }
   addRoutes(app, host);
   addAdminCheck(app, host, options.check ?? { stages: [], pauseMs: 0 });
+  addAdminRedrive(app, host, options.deadLetters ?? null);
   addMethodAnswers(app);
   return app;
 }

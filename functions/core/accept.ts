@@ -44,6 +44,7 @@ export async function accept(deps: CoreDeps, request: AcceptRequest): Promise<Su
       deps,
       [...writesOf(submission, checked, group), ...(await laneWrites(deps, checked.lane))],
       [
+        ...checked.unverified.map((diffId) => ({ message: { kind: 'verify', diffId } as const })),
         { message: { kind: 'image', submissionId: id } },
         ...(submission.expanded
           ? []

@@ -19,6 +19,8 @@ export interface CheckedSpec {
   readonly config: ExperimentConfig;
   readonly count: number;
   readonly lane: LaneSetting;
+  /** Layers that are there and not verified yet; their uploader may be gone. */
+  readonly unverified: readonly string[];
 }
 
 /**
@@ -32,11 +34,11 @@ export async function checkSpec(
 ): Promise<CheckedSpec> {
   const lane = chooseLane(deps, spec);
   refuseWhatThePlatformLacks(lane, spec);
-  if (layers === 'must-exist') await requireLayers(deps, layersOf(spec));
+  const unverified = layers === 'must-exist' ? await requireLayers(deps, layersOf(spec)) : [];
   const configText = await configTextOf(deps, spec);
   const config = parseExperimentConfig(configText);
   refuseUnpassable(config);
-  return { configText, config, count: countWithin(config, LIMITS.experiments), lane };
+  return { configText, config, count: countWithin(config, LIMITS.experiments), lane, unverified };
 }
 
 /** Every layer a submission needs, code first. */
@@ -82,7 +84,11 @@ function refuseWhatThePlatformLacks(lane: LaneSetting, spec: SubmissionSpec): vo
   }
 }
 
-async function requireLayers(deps: CoreDeps, diffIds: readonly string[]): Promise<void> {
+// Returns those that are not verified yet.
+async function requireLayers(
+  deps: CoreDeps,
+  diffIds: readonly string[],
+): Promise<readonly string[]> {
   const states = await deps.layers.check(diffIds);
   for (const [at, found] of states.entries()) {
     const diffId = diffIds[at] ?? '';
@@ -99,6 +105,7 @@ async function requireLayers(deps: CoreDeps, diffIds: readonly string[]): Promis
       });
     }
   }
+  return diffIds.filter((_, at) => states[at]?.state === 'complete');
 }
 
 async function configTextOf(deps: CoreDeps, spec: SubmissionSpec): Promise<string> {

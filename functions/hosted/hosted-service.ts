@@ -1,13 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { LIMITS } from '../../shared/api/limits.ts';
 import { type HostedSettings, readHostedSettings } from '../../shared/config/hosted-settings.ts';
-import { createAccessToken } from '../adapters/gcp/access-token.ts';
-import { createCloudBuildBuilder } from '../adapters/gcp/cloud-build-builder.ts';
 import { createJobLogs } from '../adapters/gcp/cloud-logging.ts';
 import { createFirestoreStore } from '../adapters/gcp/firestore-store.ts';
 import { createGcsLayerStore } from '../adapters/gcp/gcs-layer-store.ts';
-import { createGcsObjects } from '../adapters/gcp/gcs-objects.ts';
-import { createOciRegistry } from '../adapters/gcp/oci-registry.ts';
 import { createOidcCaller } from '../adapters/gcp/oidc-caller.ts';
 import { createPubSubDeadLetters } from '../adapters/gcp/pubsub-dead-letters.ts';
 import { createPubSubQueue } from '../adapters/gcp/pubsub-queue.ts';
@@ -23,6 +18,7 @@ import type { Log } from '../ports/runtime.ts';
 import { environment, systemClock, systemRandom } from '../runtime/system.ts';
 import { createHostedLog } from './hosted-log.ts';
 import { HOSTED_TIMING } from './hosted-timing.ts';
+import { imageParts } from './image-parts.ts';
 
 /** Everything that the functions of a hosted service share. */
 export interface HostedService {
@@ -107,4 +103,22 @@ function lanesOf({ vertex }: HostedSettings): readonly LaneSetting[] {
       place: { project, region },
     })),
   );
+}
+
+function vertexOf({ project, instance, images, vertex, endpoints }: HostedSettings, log: Log) {
+  const shared = { projectId: project, clock: systemClock, log };
+  return createVertexPlatform({
+    ...shared,
+    allowedProjects: vertex.projects,
+    regions: vertex.regions,
+    endpoint: endpoints.vertex,
+    instanceLabel: instance,
+    repository: images.repository,
+    serviceAccount: vertex.serviceAccount,
+    network: vertex.network,
+    outputDirectory: vertex.outputDirectory,
+    timeoutMs: vertex.timeoutSeconds * 1_000,
+    scheduling: vertex.scheduling,
+    logs: createJobLogs({ ...shared, endpoint: endpoints.logging }),
+  });
 }

@@ -280,7 +280,8 @@ async function openService(oidc: OidcDouble, options: OpenOptions): Promise<Serv
         () => {
           if (handled.length < count) throw new Error(`${handled.length} of ${count} came`);
         },
-        { timeout: 25_000, interval: 20 },
+        // As long as the longest test has.
+        { timeout: 110_000, interval: 20 },
       ),
     async close() {
       await Promise.all([queue.close(), dead.close(), relay.close(), server.close()]);

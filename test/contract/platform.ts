@@ -21,33 +21,22 @@ export interface Program {
 export interface PlatformHarness {
   readonly platform: Platform;
   readonly clock: Clock;
+  /** Two lanes, the first for all jobs but those that are elsewhere. Default: `lane-a` and `lane-b`. */
+  readonly lanes?: readonly [here: string, elsewhere: string];
+  /** What logs are made of: all bytes as they were printed, or lines, of which the last one ends too. Default: bytes. */
+  readonly logs?: 'bytes' | 'lines';
   program(program: Program): Pick<PlatformJob, 'run' | 'command' | 'args'> & Partial<PlatformJob>;
   /** Lets a little time pass on the platform. */
   pass(): Promise<void>;
   close(): Promise<void>;
 }
 
-const LANE = 'lane-a';
+const LANES = ['lane-a', 'lane-b'] as const;
 
-/** The behaviour that every Platform with names of our choice has. */
+/** The behaviour of every Platform with names of our choice: a name is taken once. */
 export function platformContract(name: string, open: () => Promise<PlatformHarness>): void {
-  describe(`Platform: ${name}`, () => {
-    test('a submitted job is found and listed until it has succeeded', async ({
-      expect,
-      onTestFinished,
-    }) => {
-      const harness = await opened(open, onTestFinished);
-      const before = harness.clock.now();
-      const { ref } = await harness.platform.submit(aJob(harness, { jobId: 'job1' }));
-      const end = await terminal(harness, 'job1');
-      expect(end).toMatchObject({ ref, attempt: 1, state: 'SUCCEEDED', exitCode: 0 });
-      expect(end.cause.code).toBe('succeeded');
-      expect(end.createdAt).toBeGreaterThanOrEqual(before);
-      expect(end.startedAt).toBeGreaterThanOrEqual(end.createdAt);
-      expect(end.finishedAt).toBeGreaterThanOrEqual(end.startedAt ?? Number.NaN);
-      expect(await listed(harness, before)).toEqual([end]);
-    });
-
+  describePlatform(name, open);
+  describe(`Platform with names of our choice: ${name}`, () => {
     test('two submits of one attempt, also at once, are one job with one ref', async ({
       expect,
       onTestFinished,
@@ -64,6 +53,59 @@ export function platformContract(name: string, open: () => Promise<PlatformHarne
       expect(late).toEqual(a);
       expect(await wholeLog(harness, a.ref, 1000)).toBe('once\n');
       expect(await harness.platform.find('twice')).toHaveLength(1);
+    });
+  });
+}
+
+/** The behaviour of every Platform that names its jobs itself: who submits twice has two jobs, and is told of both. */
+export function namingPlatformContract(name: string, open: () => Promise<PlatformHarness>): void {
+  describePlatform(name, open);
+  describe(`Platform with names of its own: ${name}`, () => {
+    test('two submits of one attempt are two jobs, both found and listed until each is cancelled', async ({
+      expect,
+      onTestFinished,
+    }) => {
+      const harness = await opened(open, onTestFinished);
+      const job = aJob(harness, { jobId: 'twice', program: { endless: true } });
+      const [a, b] = await Promise.all([
+        harness.platform.submit(job),
+        harness.platform.submit(job),
+      ]);
+      expect(b.ref).not.toBe(a.ref);
+      const refs = new Set([a.ref, b.ref]);
+      const found = await harness.platform.find('twice');
+      expect(found.map(({ attempt }) => attempt)).toEqual([1, 1]);
+      expect(new Set(found.map(({ ref }) => ref))).toEqual(refs);
+      const shown = await listed(harness, harness.clock.now());
+      expect(new Set(shown.map(({ ref }) => ref))).toEqual(refs);
+      await harness.platform.cancel(b.ref);
+      const states = await eventually(harness, async () => {
+        const now = await harness.platform.find('twice');
+        const other = now.find(({ ref }) => ref === b.ref);
+        return other?.state === 'STOPPED' ? now : undefined;
+      });
+      expect(states.find(({ ref }) => ref === a.ref)?.finishedAt).toBeNull();
+      await harness.platform.cancel(a.ref);
+    });
+  });
+}
+
+function describePlatform(name: string, open: () => Promise<PlatformHarness>): void {
+  describe(`Platform: ${name}`, () => {
+    test('a submitted job is found and listed until it has succeeded', async ({
+      expect,
+      onTestFinished,
+    }) => {
+      const harness = await opened(open, onTestFinished);
+      const before = harness.clock.now();
+      const { ref } = await harness.platform.submit(aJob(harness, { jobId: 'job1' }));
+      const end = await terminal(harness, 'job1');
+      expect(end).toMatchObject({ ref, attempt: 1, state: 'SUCCEEDED', exitCode: 0 });
+      expect(end.cause.code).toBe('succeeded');
+      expect(end.createdAt).toBeGreaterThanOrEqual(before);
+      expect(end.startedAt).toBeGreaterThanOrEqual(end.createdAt);
+      expect(end.finishedAt).toBeGreaterThanOrEqual(end.startedAt ?? Number.NaN);
+      expect(await listed(harness, before)).toEqual([end]);
     });
 
     test('attempts of one job are kept apart', async ({ expect, onTestFinished }) => {
@@ -84,8 +126,8 @@ export function platformContract(name: string, open: () => Promise<PlatformHarne
           [second.ref, 2, 'SUCCEEDED'],
         ]),
       );
-      expect(await wholeLog(harness, first.ref, 1000)).toBe('one');
-      expect(await wholeLog(harness, second.ref, 1000)).toBe('two');
+      expect(await wholeLog(harness, first.ref, 1000)).toBe(printed(harness, 'one'));
+      expect(await wholeLog(harness, second.ref, 1000)).toBe(printed(harness, 'two'));
       expect(await harness.platform.find('trie')).toEqual([]);
     });
 
@@ -165,13 +207,14 @@ function describeLogs(open: () => Promise<PlatformHarness>): void {
     onTestFinished,
   }) => {
     const harness = await opened(open, onTestFinished);
-    const program = { prints: 'hello', endless: true };
+    // Where logs are lines, one that has not ended is not there yet.
+    const program = { prints: printed(harness, 'hello'), endless: true };
     const { ref } = await harness.platform.submit(aJob(harness, { jobId: 'talks', program }));
     const chunk = await eventually(harness, async () => {
       const read = await harness.platform.readLog(ref, '', 1000);
       return read.text === '' ? undefined : read;
     });
-    expect(chunk).toMatchObject({ text: 'hello', ended: false });
+    expect(chunk).toMatchObject({ text: printed(harness, 'hello'), ended: false });
     await harness.platform.cancel(ref);
     await terminal(harness, 'talks');
     expect(await harness.platform.readLog(ref, chunk.next, 1000)).toEqual({
@@ -231,7 +274,8 @@ function describeList(open: () => Promise<PlatformHarness>): void {
     for (const jobId of ids) {
       await harness.platform.submit(aJob(harness, { jobId, program: { endless: true } }));
     }
-    await harness.platform.submit({ ...aJob(harness, { jobId: 'elsewhere' }), lane: 'lane-b' });
+    const other = aJob(harness, { jobId: 'elsewhere' });
+    await harness.platform.submit({ ...other, lane: lanesOf(harness)[1] });
     await harness.pass();
     const seen = await listed(harness, harness.clock.now());
     expect(new Set(seen.map((o) => o.jobId))).toEqual(new Set(ids));
@@ -251,7 +295,7 @@ function describeList(open: () => Promise<PlatformHarness>): void {
     await harness.pass();
     expect(await listed(harness, harness.clock.now())).toEqual([]);
     expect(await harness.platform.find('past')).toEqual([end]);
-    expect(await wholeLog(harness, ref, 100)).toBe('kept');
+    expect(await wholeLog(harness, ref, 100)).toBe(printed(harness, 'kept'));
   });
 }
 
@@ -264,15 +308,24 @@ async function opened(
   return harness;
 }
 
+function lanesOf({ lanes }: Pick<PlatformHarness, 'lanes'>): readonly [string, string] {
+  return lanes ?? LANES;
+}
+
+/** What the log of a program says that printed this. */
+function printed({ logs }: PlatformHarness, text: string): string {
+  return logs === 'lines' && !text.endsWith('\n') ? `${text}\n` : text;
+}
+
 /** A job of the contract's lane, as the core would submit it. */
 export function aJob(
-  harness: Pick<PlatformHarness, 'clock' | 'program'>,
+  harness: Pick<PlatformHarness, 'clock' | 'program' | 'lanes'>,
   wanted: { readonly jobId: string; readonly attempt?: number; readonly program?: Program },
 ): PlatformJob {
   return {
     jobId: wanted.jobId,
     attempt: wanted.attempt ?? 1,
-    lane: LANE,
+    lane: lanesOf(harness)[0],
     name: `name-${wanted.jobId}`,
     labels: {},
     hardware: { gpu: null, tpu: null, machineType: null, region: null },
@@ -310,7 +363,7 @@ async function listed(harness: PlatformHarness, since: number): Promise<Observat
   const all: Observation[] = [];
   let cursor: string | null = null;
   do {
-    const page = await harness.platform.list(LANE, since, cursor);
+    const page = await harness.platform.list(lanesOf(harness)[0], since, cursor);
     all.push(...page.items);
     cursor = page.next;
   } while (cursor !== null);

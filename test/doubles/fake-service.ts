@@ -6,6 +6,7 @@ import { Hono } from 'hono';
 import { toErrorBody } from '../../shared/api/error.ts';
 import type { GroupView, StopView } from '../../shared/api/groups.ts';
 import type { ExperimentSummary, JobView } from '../../shared/api/jobs.ts';
+import type { RedriveView } from '../../shared/api/redrive.ts';
 import type { ServiceView } from '../../shared/api/service.ts';
 import type { PlanView, SubmissionSpec, SubmissionView } from '../../shared/api/submissions.ts';
 import { AppError } from '../../shared/errors/app-error.ts';
@@ -35,6 +36,9 @@ export interface FakeState {
   sessions: Map<string, { total: number; bytes: Buffer }>;
   submissions: { key: string; spec: SubmissionSpec }[];
   stopped: boolean[];
+  /** Answers to redrives, one for each time it is asked; and what was asked. */
+  redrives: RedriveView[];
+  redriven: unknown[];
   /** Method and path (with query) of every request, in order. */
   requests: string[];
   tokens: (string | undefined)[];
@@ -92,6 +96,8 @@ function emptyState(): FakeState {
     sessions: new Map(),
     submissions: [],
     stopped: [],
+    redrives: [],
+    redriven: [],
     requests: [],
     tokens: [],
     fault: () => undefined,
@@ -171,6 +177,12 @@ function addGroups(app: Hono<Env>, state: FakeState): void {
   };
   app.get('/v1/groups', (c) => c.json({ groups: state.groups, next: null }));
   app.get('/v1/groups/:g', (c) => c.json(find(c.req.param('g'))));
+  app.post('/v1/admin/redrive', async (c) => {
+    state.redriven.push(await c.req.json());
+    const view = state.redrives.shift();
+    if (view === undefined) throw new AppError('FORBIDDEN', 'eve is no admin of this service.');
+    return c.json(view);
+  });
   app.post('/v1/groups/:g/stop', async (c) => {
     find(c.req.param('g'));
     const { dryRun } = await c.req.json<{ dryRun: boolean }>();

@@ -70,11 +70,11 @@ export function gcsBucket({ storage, download }: GcsClient, bucketName: string):
   const bucket = async () => (await storage()).bucket(bucketName);
 
   return {
-    stat: (name) =>
-      orUndefined([404], async () => {
-        const [resource] = await (await bucket()).file(name).getMetadata();
-        return objectOf(resource);
-      }),
+    async stat(name) {
+      const answer = await download({ bucket: bucketName, name, alt: 'json' });
+      if (typeof answer === 'number') return undefined;
+      return objectOf(JSON.parse((await bytesOf(answer)).toString()));
+    },
     async read(name) {
       const answer = await download({ bucket: bucketName, name });
       if (typeof answer === 'number') return undefined;

@@ -4,7 +4,10 @@ import { createDownload, type Download } from './gcs-download.ts';
 /** Where buckets are. */
 export interface GcsSettings {
   readonly projectId: string;
-  /** Base URL of a private endpoint, as in `https://storage.googleapis.com`; null: the public one. */
+  /**
+   * Base URL of a private endpoint, as in `https://storage.googleapis.com`; null: the public one. Only one of `https:` is shown
+   * an access token.
+   */
   readonly endpoint: string | null;
 }
 

@@ -9,11 +9,13 @@ export interface Wanted {
   readonly name: string;
   /** The live one when absent. */
   readonly generation?: string;
+  /** `json`: the object's resource instead of its bytes. */
+  readonly alt?: 'json';
   /** First and last byte, inclusive. */
   readonly range?: { readonly first: number; readonly last: number };
 }
 
-/** Begins to read an object: its answer, 200 or 206, or the number 404 or 416. Throws AppError UNAVAILABLE. */
+/** Begins to read an object, or asks for its resource: the answer, 200 or 206, or the number 404 or 416. Throws AppError UNAVAILABLE. */
 export type Download = (wanted: Wanted) => Promise<Response | 404 | 416>;
 
 const PUBLIC_ENDPOINT = 'https://storage.googleapis.com';
@@ -30,8 +32,9 @@ export function createDownload({ endpoint }: Pick<GcsSettings, 'endpoint'>): Dow
   const base = (endpoint ?? PUBLIC_ENDPOINT).replace(/\/$/, '');
   const token = base.startsWith('https:') ? createAccessToken() : undefined;
 
-  async function ask({ bucket, name, generation, range }: Wanted): Promise<Response> {
-    const url = new URL(`${base}/storage/v1/b/${bucket}/o/${encodeURIComponent(name)}?alt=media`);
+  async function ask({ bucket, name, generation, range, alt }: Wanted): Promise<Response> {
+    const url = new URL(`${base}/storage/v1/b/${bucket}/o/${encodeURIComponent(name)}`);
+    url.searchParams.set('alt', alt ?? 'media');
     if (generation !== undefined) url.searchParams.set('generation', generation);
     const head = new AbortController();
     const timer = setTimeout(() => head.abort(), HEAD_TIMEOUT_MS);

@@ -68,7 +68,7 @@ export async function faultOf(
   }
 }
 
-// Undefined: another verifier published meanwhile.
+// Undefined: another verifier published or refused meanwhile.
 async function stagedOf(parts: LayerParts, session: Session): Promise<Staged | undefined> {
   const { record } = session;
   const { diffId } = record.declaration;
@@ -78,6 +78,8 @@ async function stagedOf(parts: LayerParts, session: Session): Promise<Staged | u
   }
   const object = await parts.bucket.stat(stagingName(record));
   if (object !== undefined) return { session, object };
+  const now = await readSession(parts, diffId);
+  if (now.generation !== session.generation) return undefined;
   if ((await findLayer(parts, diffId)) !== undefined) return undefined;
   throw notComplete(record.declaration);
 }

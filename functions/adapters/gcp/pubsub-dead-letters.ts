@@ -31,30 +31,45 @@ export function createPubSubDeadLetters(
   const subscription = subscriptionName(settings, deadTopicId(settings.topicPrefix));
   const pullMs = settings.pullMs ?? PULL_MS;
 
+  async function move(subscriber: v1.SubscriberClient, letters: readonly Letter[]) {
+    if (letters.length === 0) return;
+    await publishTo({ clients, settings }, messagesOf(letters), CALL_MS);
+    const ackIds = letters.map(({ ackId }) => ackId);
+    await subscriber.acknowledge({ subscription, ackIds }, callOptions());
+  }
+
+  // One pull; what stays is added to `held`.
+  async function page(
+    subscriber: v1.SubscriberClient,
+    request: RedriveRequest,
+    held: Set<string>,
+  ): Promise<{ readonly looked: number; readonly dead: number; readonly unreadable: number }> {
+    const letters = await pull(subscriber, subscription, pullMs);
+    for (const { ackId } of letters) held.add(ackId);
+    const wanted = letters.filter((letter) => isWanted(letter, request));
+    const moved = request.dryRun ? [] : wanted;
+    await move(subscriber, moved);
+    for (const { ackId } of moved) held.delete(ackId);
+    const unreadable = letters.length - messagesOf(letters).length;
+    return { looked: letters.length, dead: wanted.length, unreadable };
+  }
+
   async function redriven(subscriber: v1.SubscriberClient, request: RedriveRequest) {
     const end = settings.clock.now() + LOOK_MS;
-    const left: string[] = [];
-    let dead = 0;
-    let unreadable = 0;
-    let looked = 0;
-    let isEmpty = false;
+    const held = new Set<string>();
+    const sums = { looked: 0, dead: 0, unreadable: 0, more: true };
     try {
-      while (!isEmpty && looked < MOST && settings.clock.now() < end) {
-        const letters = await pull(subscriber, subscription, pullMs);
-        isEmpty = letters.length === 0;
-        looked += letters.length;
-        const wanted = letters.filter((letter) => isWanted(letter, request));
-        unreadable += letters.filter(({ message }) => message === null).length;
-        dead += wanted.length;
-        const moved = request.dryRun ? [] : wanted;
-        left.push(...letters.filter((letter) => !moved.includes(letter)).map(({ ackId }) => ackId));
-        await publishTo({ clients, settings }, messagesOf(moved), CALL_MS);
-        await acknowledge(subscriber, subscription, moved);
+      while (sums.more && sums.looked < MOST && settings.clock.now() < end) {
+        const { looked, dead, unreadable } = await page(subscriber, request, held);
+        sums.looked += looked;
+        sums.dead += dead;
+        sums.unreadable += unreadable;
+        sums.more = looked > 0;
       }
     } finally {
-      await giveBack(subscriber, subscription, left);
+      await giveBack(subscriber, subscription, [...held]);
     }
-    return { dead, unreadable, more: !isEmpty };
+    return { dead: sums.dead, unreadable: sums.unreadable, more: sums.more };
   }
 
   return {
@@ -111,24 +126,14 @@ function messagesOf(letters: readonly Letter[]): Message[] {
   return letters.flatMap(({ message }) => (message === null ? [] : [message]));
 }
 
-async function acknowledge(
-  subscriber: v1.SubscriberClient,
-  subscription: string,
-  letters: readonly Letter[],
-): Promise<void> {
-  if (letters.length === 0) return;
-  const ackIds = letters.map(({ ackId }) => ackId);
-  await subscriber.acknowledge({ subscription, ackIds }, callOptions());
-}
-
-// Only at the end, else the next pull would get them again. It failing does no harm: their time passes.
+// Whatever was not forgotten. Only at the end, else the next pull would get it again. It failing does no harm: their time passes.
 async function giveBack(
   subscriber: v1.SubscriberClient,
   subscription: string,
-  ackIds: readonly string[],
+  ackIds: string[],
 ): Promise<void> {
   if (ackIds.length === 0) return;
-  const request = { subscription, ackIds: [...ackIds], ackDeadlineSeconds: 0 };
+  const request = { subscription, ackIds, ackDeadlineSeconds: 0 };
   await subscriber.modifyAckDeadline(request, callOptions()).catch(() => undefined);
 }
 

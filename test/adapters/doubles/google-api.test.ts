@@ -1,5 +1,6 @@
 import { JobServiceClient } from '@google-cloud/aiplatform/build/src/v1/job_service_client.js';
 import { type TestContext, test, vi } from 'vitest';
+import { createAccessToken } from '../../../functions/adapters/gcp/access-token.ts';
 import { ApiStatus, invalidArgument } from '../../doubles/google-api/api-status.ts';
 import { FAULTS } from '../../doubles/google-api/faults.ts';
 import { startGoogleApi } from '../../doubles/google-api/google-api.ts';
@@ -56,6 +57,13 @@ test('a real client signs in by a credentials file and is answered over TLS', as
   await get();
   t.expect(api.credentials.given()).toBe(1);
   t.expect(api.calls('GetCustomJob')).toMatchObject([{ request: { name: NAME } }, {}]);
+});
+
+test('the same file signs in clients that speak HTTP', async (t) => {
+  const { api } = await opened(t);
+  const token = await createAccessToken()();
+  t.expect(api.credentials.accepts(`Bearer ${token}`)).toBe(true);
+  t.expect(api.credentials.accepts(`Bearer ${token}x`)).toBe(false);
 });
 
 test('a token that does not count any more is refused', async (t) => {

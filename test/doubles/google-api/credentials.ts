@@ -81,8 +81,8 @@ export async function startCredentials(clock: Clock): Promise<Credentials> {
 function credentialsFile(port: number, subjectFile: string): object {
   return {
     type: 'external_account',
-    audience:
-      '//iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/tests/providers/tests',
+    // Of a workforce pool: from one of a workload the library reads a project, and asks Google about it.
+    audience: '//iam.googleapis.com/locations/global/workforcePools/tests/providers/tests',
     subject_token_type: TOKEN_TYPE,
     token_url: `http://127.0.0.1:${port}/token`,
     credential_source: { file: subjectFile },

@@ -124,8 +124,9 @@ function readComparison(reader: Reader): Comparison {
   const found = reader.take(OPERATOR);
   const operator = OPERATORS.find((known) => known === found);
   if (operator === undefined) throw reader.fault('an operator');
+  const isKeyword = reader.take(WORD) !== undefined;
   const value = reader.take(VALUE);
-  if (value === undefined) throw reader.fault('a value');
+  if (isKeyword || value === undefined) throw reader.fault('a value');
   return { path, operator, value: unquoted(value) };
 }
 

@@ -37,6 +37,7 @@ export interface GoogleApi {
   serve(service: GoogleService): void;
   /** Runs when the server ends. */
   onClose(end: () => Promise<void> | void): void;
+  /** Ends the server and what runs for it; again: nothing more. */
   close(): Promise<void>;
 }
 
@@ -79,6 +80,13 @@ export async function startGoogleApi(options: GoogleApiOptions = {}): Promise<Go
     );
   }
 
+  async function close(): Promise<void> {
+    server.forceShutdown();
+    for (const end of ends) await end();
+    if (options.credentials === undefined) await credentials.close();
+  }
+
+  let closed: Promise<void> | undefined;
   serve(operations.service);
   return {
     endpoint: `127.0.0.1:${port}`,
@@ -97,11 +105,7 @@ export async function startGoogleApi(options: GoogleApiOptions = {}): Promise<Go
     calls: (method) => seen.filter((call) => method === undefined || call.method === method),
     serve,
     onClose: (end) => void ends.push(end),
-    async close() {
-      server.forceShutdown();
-      for (const end of ends) await end();
-      if (options.credentials === undefined) await credentials.close();
-    },
+    close: () => (closed ??= close()),
   };
 }
 

@@ -13,6 +13,7 @@ const INCLUDE_DIRS = [
   '@google-cloud/aiplatform',
   '@google-cloud/cloudbuild',
   '@google-cloud/logging-api',
+  '@google-cloud/pubsub-api',
 ].map((name) =>
   fileURLToPath(new URL(`../../../node_modules/${name}/build/protos`, import.meta.url)),
 );

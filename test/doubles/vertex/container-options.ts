@@ -19,7 +19,7 @@ export function containerOptions(
   settings: ContainerSettings,
 ): ContainerCreateOptions {
   const container = job.jobSpec?.workerPoolSpecs[0]?.containerSpec;
-  if (container == null) throw new Error('this executor runs containers only, no Python packages');
+  if (container === undefined) throw new Error('Python packages are not run, containers are');
   const { imageUri, command, args, env } = container;
   const given = env.map(({ name, value }) => `${name}=${value}`);
   return {

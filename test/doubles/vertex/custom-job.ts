@@ -29,8 +29,9 @@ export interface WireDuration {
 }
 
 export interface WorkerPool {
-  readonly containerSpec: Container | null;
-  readonly pythonPackageSpec: object | null;
+  /** One of the two, the other is absent. */
+  readonly containerSpec?: Container;
+  readonly pythonPackageSpec?: object;
   readonly machineSpec: Machine | null;
   readonly replicaCount: string;
   readonly diskSpec: { readonly bootDiskType: string; readonly bootDiskSizeGb: number } | null;

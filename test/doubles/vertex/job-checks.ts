@@ -90,13 +90,13 @@ function schedulingViolations(scheduling: Scheduling | null): Violation[] {
 
 function poolViolations(pool: WorkerPool, index: number, pools: number): Violation[] {
   const at = `job_spec.worker_pool_specs[${index}]`;
-  const isSkipped = pool.containerSpec === null && pool.machineSpec === null;
+  const isSkipped = pool.containerSpec === undefined && pool.machineSpec === null;
   if (index > 0 && isSkipped) return [];
   const found: Violation[] = [];
-  if (pool.containerSpec === null && pool.pythonPackageSpec === null) {
+  if (pool.containerSpec === undefined && pool.pythonPackageSpec === undefined) {
     found.push({ field: at, message: 'One of container_spec, python_package_spec must be set.' });
   }
-  if (pool.containerSpec !== null) found.push(...containerViolations(pool.containerSpec, at));
+  if (pool.containerSpec !== undefined) found.push(...containerViolations(pool.containerSpec, at));
   const replicas = Number(pool.replicaCount);
   if (replicas < 0 || (index === 0 && replicas > 1)) {
     found.push({ field: `${at}.replica_count`, message: `Must not be ${replicas} in this pool.` });

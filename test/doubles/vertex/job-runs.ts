@@ -1,6 +1,7 @@
 import { status } from '@grpc/grpc-js';
 import type { Clock } from '../../../functions/ports/runtime.ts';
 import { nanosOfMs } from '../google-api/comparing.ts';
+import { type Agenda, createAgenda, type Step } from './agenda.ts';
 import { durationMs, hasEnded, type JobError } from './custom-job.ts';
 import type { Executor, JobEnd, JobPlan, LiveExecutor, OutputLine } from './executor.ts';
 import type { Change, JobBook, JobRecord } from './job-book.ts';
@@ -28,17 +29,13 @@ export interface JobRunsOptions {
   readonly maxConcurrent: number;
 }
 
-interface Step {
-  readonly at: number;
-  readonly go: (at: number) => void;
-}
-
 interface Live {
   readonly record: JobRecord;
   readonly plan: JobPlan;
   readonly stop: AbortController;
   hasPlace: boolean;
-  steps: Step[];
+  /** Planned, and not dropped; some may have been taken. */
+  steps: readonly Step[];
   deadline: Step | undefined;
 }
 
@@ -50,49 +47,44 @@ export function createJobRuns(options: JobRunsOptions): JobRuns {
   const { clock, book, executor } = options;
   const live = new Map<JobRecord, Live>();
   const running = new Set<Promise<void>>();
-
-  function isFull(region: string): boolean {
-    const taken = [...live.values()].filter(
-      ({ hasPlace, record }) => hasPlace && record.region === region,
-    );
-    return taken.length >= options.maxConcurrent;
-  }
+  const agenda = createAgenda();
+  const places = createPlaceCount();
 
   function change(run: Live, to: Change, words: string): void {
     book.move(run.record, to);
     options.log.service(run.record, words, to.at);
     if (!hasEnded(to.state)) return;
     live.delete(run.record);
-    if (run.hasPlace) admitNext(run.record.region, to.at);
-  }
-
-  function admitNext(region: string, at: number): void {
-    for (const run of live.values()) {
-      if (run.record.region !== region || !isWaiting(run)) continue;
-      admit(run, at);
-      return;
-    }
+    dropAll(run);
+    if (!run.hasPlace) return;
+    places.leave(run.record.region);
+    const next = places.next(run.record.region, isWaiting);
+    if (next !== undefined) admit(next, to.at);
   }
 
   function admit(run: Live, at: number): void {
-    run.steps = [];
-    if (isFull(run.record.region)) return;
+    const { region } = run.record;
+    if (places.taken(region) >= options.maxConcurrent) {
+      places.wait(region, run);
+      return;
+    }
+    places.enter(region);
     run.hasPlace = true;
     change(run, { state: 'JOB_STATE_PENDING', at }, 'Job is preparing.');
     if (executor.kind === 'live') {
       runLive(executor, run);
       return;
     }
-    run.steps = [{ at: at + (run.plan.pendingMs ?? 0), go: (start) => startPlanned(run, start) }];
+    const start = at + (run.plan.pendingMs ?? 0);
+    run.steps = [agenda.add(start, (time) => startPlanned(run, time))];
   }
 
   function started(run: Live, at: number): void {
     const { record } = run;
     const timeout = durationMs(record.job.jobSpec?.scheduling?.timeout ?? null);
-    run.deadline = {
-      at: at + (timeout === null || timeout === 0 ? DEFAULT_TIMEOUT_MS : timeout),
-      go: (end) => stop(run, end),
-    };
+    const end = at + (timeout === null || timeout === 0 ? DEFAULT_TIMEOUT_MS : timeout);
+    if (run.deadline !== undefined) run.deadline.dropped = true;
+    run.deadline = agenda.add(end, (time) => stop(run, time));
     if (record.job.state === 'JOB_STATE_CANCELLING') return;
     change(run, { state: 'JOB_STATE_RUNNING', at }, 'Job is running.');
   }
@@ -100,13 +92,13 @@ export function createJobRuns(options: JobRunsOptions): JobRuns {
   function startPlanned(run: Live, at: number): void {
     started(run, at);
     const { lines = [], runMs = 0, end = { kind: 'exit', code: 0 } } = run.plan;
-    const steps = lines.map(({ afterMs, text, stream = 'stdout' }) => ({
-      at: at + afterMs,
-      go: (time: number) =>
+    const steps = lines.map(({ afterMs, text, stream = 'stdout' }) =>
+      agenda.add(at + afterMs, (time) =>
         options.log.output(run.record, { text, stream, timestamp: nanosOfMs(time) }),
-    }));
-    if (runMs !== null) steps.push({ at: at + runMs, go: (time) => finish(run, end, time) });
-    run.steps = steps.toSorted((a, b) => a.at - b.at);
+      ),
+    );
+    if (runMs !== null) steps.push(agenda.add(at + runMs, (time) => finish(run, end, time)));
+    run.steps = steps;
   }
 
   function runLive(by: LiveExecutor, run: Live): void {
@@ -137,30 +129,20 @@ export function createJobRuns(options: JobRunsOptions): JobRuns {
   }
 
   function stop(run: Live, at: number): void {
-    run.deadline = undefined;
+    if (run.deadline !== undefined) run.deadline.dropped = true;
     change(run, { state: 'JOB_STATE_CANCELLING', at }, 'Job is being cancelled.');
     run.stop.abort(new Error('cancelled'));
     if (executor.kind === 'live' && run.hasPlace) return;
     const { cancelMs = 0 } = run.plan;
     if (cancelMs === null) return;
     const until = at + cancelMs;
-    const kept = run.steps.filter((step) => step.at < until);
-    run.steps = [...kept, { at: until, go: (end) => finish(run, { kind: 'cancelled' }, end) }];
+    for (const step of run.steps) step.dropped ||= step.at >= until;
+    agenda.add(until, (end) => finish(run, { kind: 'cancelled' }, end));
   }
 
-  function settle(): void {
-    const now = clock.now();
-    for (let due = earliest(live.values(), now); due !== undefined; ) {
-      const { run, step } = due;
-      run.steps = run.steps.filter((other) => other !== step);
-      if (run.deadline === step) run.deadline = undefined;
-      step.go(step.at);
-      due = earliest(live.values(), now);
-    }
-  }
-
+  const settle = () => agenda.takeUntil(clock.now());
   return {
-    isFull,
+    isFull: (region) => places.taken(region) >= options.maxConcurrent,
     settle,
     begin(record) {
       const plan = executor.kind === 'planned' ? executor.plan(record.job) : {};
@@ -169,10 +151,12 @@ export function createJobRuns(options: JobRunsOptions): JobRuns {
         plan,
         stop: new AbortController(),
         hasPlace: false,
-        steps: [{ at: record.createdAt + (plan.queuedMs ?? 0), go: (at) => admit(run, at) }],
+        steps: [],
         deadline: undefined,
       };
-      run.deadline = waitDeadline(record, (at) =>
+      const ready = record.createdAt + (plan.queuedMs ?? 0);
+      run.steps = [agenda.add(ready, (at) => admit(run, at))];
+      run.deadline = waitDeadline(agenda, record, (at) =>
         change(run, { state: 'JOB_STATE_EXPIRED', at }, 'Job expired.'),
       );
       live.set(record, run);
@@ -192,31 +176,50 @@ export function createJobRuns(options: JobRunsOptions): JobRuns {
   };
 }
 
-/** Queued, its own wait over, and nobody is cancelling it. */
-function isWaiting({ record, hasPlace, steps }: Live): boolean {
-  return record.job.state === 'JOB_STATE_QUEUED' && !hasPlace && steps.length === 0;
+/** Nobody is cancelling it, and it has not expired. */
+function isWaiting({ record }: Live): boolean {
+  return record.job.state === 'JOB_STATE_QUEUED';
+}
+
+function dropAll(run: Live): void {
+  for (const step of run.steps) step.dropped = true;
+  if (run.deadline !== undefined) run.deadline.dropped = true;
 }
 
 /** FLEX_START jobs give up waiting for machines; 0 means never (custom_job.proto). */
-function waitDeadline({ job, createdAt }: JobRecord, go: (at: number) => void): Step | undefined {
+function waitDeadline(
+  agenda: Agenda,
+  { job, createdAt }: JobRecord,
+  go: (at: number) => void,
+): Step | undefined {
   const scheduling = job.jobSpec?.scheduling ?? null;
   if (scheduling?.strategy !== 'FLEX_START') return undefined;
   const wait = durationMs(scheduling.maxWaitDuration) ?? DEFAULT_WAIT_MS;
-  return wait === 0 ? undefined : { at: createdAt + wait, go };
+  return wait === 0 ? undefined : agenda.add(createdAt + wait, go);
 }
 
-function earliest(
-  runs: Iterable<Live>,
-  now: number,
-): { readonly run: Live; readonly step: Step } | undefined {
-  let found: { readonly run: Live; readonly step: Step } | undefined;
-  for (const run of runs) {
-    for (const step of [run.steps[0], run.deadline]) {
-      if (step === undefined || step.at > now) continue;
-      if (found === undefined || step.at < found.step.at) found = { run, step };
-    }
-  }
-  return found;
+/** Places of each region, and who waits for one, first come first served. */
+function createPlaceCount() {
+  const taken = new Map<string, number>();
+  const waiting = new Map<string, Live[]>();
+  const count = (region: string) => taken.get(region) ?? 0;
+  return {
+    taken: count,
+    enter: (region: string) => void taken.set(region, count(region) + 1),
+    leave: (region: string) => void taken.set(region, count(region) - 1),
+    wait(region: string, run: Live) {
+      const queue = waiting.get(region);
+      if (queue === undefined) waiting.set(region, [run]);
+      else queue.push(run);
+    },
+    next(region: string, isWanted: (run: Live) => boolean): Live | undefined {
+      const queue = waiting.get(region) ?? [];
+      for (let run = queue.shift(); run !== undefined; run = queue.shift()) {
+        if (isWanted(run)) return run;
+      }
+      return undefined;
+    },
+  };
 }
 
 function exitError(

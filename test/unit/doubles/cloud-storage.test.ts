@@ -8,6 +8,20 @@ import {
 
 const BUCKET = 'bucket-1';
 
+/** What answers of the API may hold. */
+interface Resource {
+  readonly generation: string;
+  readonly size: string;
+  readonly items?: readonly { readonly name: string }[];
+  readonly prefixes?: readonly string[];
+  readonly nextPageToken?: string;
+  readonly done?: boolean;
+  readonly rewriteToken?: string;
+  readonly resource?: unknown;
+}
+
+const jsonOf = async (response: Response) => (await response.json()) as Resource;
+
 async function aDouble(options: CloudStorageOptions = {}) {
   const double = await startCloudStorage({ buckets: [BUCKET], ...options });
   onTestFinished(() => double.close());
@@ -26,7 +40,7 @@ async function aDouble(options: CloudStorageOptions = {}) {
 describe('objects', () => {
   test('a media upload has the resource that the API documents', async ({ expect }) => {
     const { upload, object } = await aDouble({ now: () => Date.UTC(2026, 0, 2) });
-    const made = await (await upload('a/b.txt', '123456789')).json();
+    const made = await jsonOf(await upload('a/b.txt', '123456789'));
     expect(made).toMatchObject({
       kind: 'storage#object',
       name: 'a/b.txt',
@@ -39,7 +53,7 @@ describe('objects', () => {
       md5Hash: createHash('md5').update('123456789').digest('base64'),
       timeCreated: '2026-01-02T00:00:00.000Z',
     });
-    expect(await (await object('a/b.txt')).json()).toEqual(made);
+    expect(await jsonOf(await object('a/b.txt'))).toEqual(made);
   });
 
   test('bytes come whole, in a range, or not at all', async ({ expect }) => {
@@ -67,11 +81,11 @@ describe('objects', () => {
 
   test('metadata are merged by a patch, and taken away by null', async ({ expect }) => {
     const { upload, object } = await aDouble();
-    const { generation } = await (await upload('x', 'x')).json();
+    const { generation } = await jsonOf(await upload('x', 'x'));
     const patch = (body: unknown) =>
       object('x', '', { method: 'PATCH', body: JSON.stringify(body) });
     await patch({ metadata: { a: '1', b: '2' } });
-    const changed = await (await patch({ metadata: { a: null, c: '3' } })).json();
+    const changed = await jsonOf(await patch({ metadata: { a: null, c: '3' } }));
     expect(changed).toMatchObject({
       metadata: { b: '2', c: '3' },
       metageneration: '3',
@@ -83,10 +97,10 @@ describe('objects', () => {
 
   test('preconditions hold for writes, reads and removals', async ({ expect }) => {
     const { upload, object } = await aDouble();
-    const first = await (await upload('x', '1', '&ifGenerationMatch=0')).json();
+    const first = await jsonOf(await upload('x', '1', '&ifGenerationMatch=0'));
     expect((await upload('x', '2', '&ifGenerationMatch=0')).status).toBe(412);
     const { generation } = first;
-    const next = await (await upload('x', '2', `&ifGenerationMatch=${generation}`)).json();
+    const next = await jsonOf(await upload('x', '2', `&ifGenerationMatch=${generation}`));
     expect(Number(next.generation)).toBeGreaterThan(Number(generation));
     expect((await object('x', `?generation=${generation}`)).status).toBe(404);
     expect((await object('x', `?ifGenerationMatch=${generation}`)).status).toBe(412);
@@ -102,8 +116,8 @@ describe('objects', () => {
   test('lists by prefix and delimiter, in pages', async ({ expect }) => {
     const { at, upload } = await aDouble();
     for (const name of ['a', 'd/1', 'd/2', 'd/e/3', 'z']) await upload(name, '');
-    const list = async (query: string) => (await at(`/b/${BUCKET}/o?${query}`)).json();
-    const names = (page: { items?: { name: string }[] }) => page.items?.map(({ name }) => name);
+    const list = async (query: string) => jsonOf(await at(`/b/${BUCKET}/o?${query}`));
+    const names = (page: Resource) => page.items?.map(({ name }) => name);
     const top = await list('delimiter=/');
     expect([names(top), top.prefixes]).toEqual([['a', 'z'], ['d/']]);
     const below = await list('prefix=d/&delimiter=/');
@@ -122,7 +136,7 @@ describe('objects', () => {
 
   test('a rewrite of a generation may take several calls', async ({ expect }) => {
     const { at, upload, control } = await aDouble({ rewriteBytesPerCall: 4 });
-    const { generation } = await (await upload('from', '0123456789')).json();
+    const { generation } = await jsonOf(await upload('from', '0123456789'));
     const rewrite = async (query: string) =>
       at(`/storage/v1/b/${BUCKET}/o/from/rewriteTo/b/${BUCKET}/o/to?${query}`, {
         method: 'POST',
@@ -130,9 +144,9 @@ describe('objects', () => {
       });
     let calls = 0;
     let token = '';
-    let answer: { done?: boolean; rewriteToken?: string; resource?: unknown } = {};
+    let answer: Partial<Resource> = {};
     while (answer.done !== true) {
-      answer = await (await rewrite(`sourceGeneration=${generation}${token}`)).json();
+      answer = await jsonOf(await rewrite(`sourceGeneration=${generation}${token}`));
       token = `&rewriteToken=${answer.rewriteToken}`;
       calls++;
     }
@@ -168,7 +182,7 @@ describe('buckets', () => {
     expect((await make('bucket-2')).status).toBe(200);
     expect((await make('bucket-2')).status).toBe(409);
     expect((await make('No_Good!')).status).toBe(400);
-    expect((await (await at('/b')).json()).items).toHaveLength(2);
+    expect((await jsonOf(await at('/b'))).items).toHaveLength(2);
     await upload('x', '');
     expect((await at(`/b/${BUCKET}`, { method: 'DELETE' })).status).toBe(409);
     expect((await at('/b/bucket-2', { method: 'DELETE' })).status).toBe(204);
@@ -193,6 +207,6 @@ describe('tokens', () => {
     expect((await at(path, { method: 'POST' })).status).toBe(401);
     const opened = await at(path, { method: 'POST', headers });
     const sent = await fetch(opened.headers.get('Location') ?? '', { method: 'PUT', body: 'abc' });
-    expect([sent.status, (await sent.json()).size]).toEqual([200, '3']);
+    expect([sent.status, (await jsonOf(sent)).size]).toEqual([200, '3']);
   });
 });

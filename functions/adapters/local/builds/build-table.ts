@@ -7,7 +7,7 @@ import type {
   ImageBuilder,
 } from '../../../ports/image-builder.ts';
 import type { Clock, Log } from '../../../ports/runtime.ts';
-import { type BuildFailure, thrownFailure } from './build-failure.ts';
+import { type BuildFailure, thrownFailure } from '../../images/build-failure.ts';
 import { buildLogPath, readBuildLog } from './build-log.ts';
 
 /** One build to do. */

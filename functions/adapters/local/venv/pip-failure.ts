@@ -1,4 +1,4 @@
-import type { BuildFailure } from '../builds/build-failure.ts';
+import type { BuildFailure } from '../../images/build-failure.ts';
 
 const SHOWN_LINES = 3;
 

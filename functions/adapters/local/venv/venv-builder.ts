@@ -2,7 +2,7 @@ import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ImageBuilder } from '../../../ports/image-builder.ts';
 import type { Clock, Log } from '../../../ports/runtime.ts';
-import { type BuildFailure, changedSincePlanned } from '../builds/build-failure.ts';
+import { type BuildFailure, changedSincePlanned } from '../../images/build-failure.ts';
 import { buildLogPath, buildLogTail, withBuildLog } from '../builds/build-log.ts';
 import { type BuildTask, createBuildTable } from '../builds/build-table.ts';
 import { orAbsent, replaceFile, writeSynced } from '../durable-file.ts';

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { describe, type TestContext, test } from 'vitest';
 import { type Client, createClient } from '../../../../cli/lib/client.ts';
 import type { PackedLayer } from '../../../../cli/lib/parts.ts';
-import { CHUNK_BYTES, type UploadProgress, uploadMissing } from '../../../../cli/lib/upload.ts';
+import { type UploadProgress, uploadMissing } from '../../../../cli/lib/upload.ts';
+import { CHUNK_BYTES } from '../../../../cli/lib/upload-session.ts';
 import { type FakeService, startFakeService } from '../../../doubles/fake-service.ts';
 
 describe('uploadMissing', () => {

@@ -2,6 +2,7 @@ import type { ImageInspectInfo } from 'dockerode';
 import { AppError } from '../../../../../shared/errors/app-error.ts';
 import { isSameRepository, parseImageReference } from '../../../../../shared/image/reference.ts';
 import type { Clock } from '../../../../ports/runtime.ts';
+import type { BaseImage as AnyBaseImage } from '../../../images/base-image.ts';
 import type { BuildShell } from '../../builds/build-log.ts';
 import type { Engine } from '../engine/engine.ts';
 import {
@@ -15,12 +16,7 @@ import {
 } from '../engine/engine-call.ts';
 
 /** A base image, resolved. */
-export interface BaseImage {
-  /** As asked for. */
-  readonly reference: string;
-  /** A reference of the same image that cannot move. */
-  readonly pinned: string;
-  readonly digest: string;
+export interface BaseImage extends AnyBaseImage {
   /** What makes `pinned` known to the engine: nothing, a private tag, or a pull. */
   readonly origin: 'named' | 'untagged' | 'registry';
 }

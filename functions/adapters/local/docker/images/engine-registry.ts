@@ -4,14 +4,16 @@ import { layerMissing } from '../../../../../shared/layers/layer-errors.ts';
 import type { LayerStore } from '../../../../ports/layer-store.ts';
 import type { ImageLookup, Registry, RunImage } from '../../../../ports/registry.ts';
 import type { Clock, Log } from '../../../../ports/runtime.ts';
+import { appDirectoryLayer } from '../../../images/app-directory.ts';
+import type { ImageFacts } from '../../../images/image-facts.ts';
+import { type PlannedImage, planRunImage } from '../../../images/run-image.ts';
+import type { SentLayer } from '../../../images/sent-layer.ts';
 import { once } from '../../once.ts';
 import { connectEngine, type Engine } from '../engine/engine.ts';
 import { EngineRefusal } from '../engine/engine-call.ts';
-import { appDirectoryLayer } from './app-directory.ts';
-import { imageArchive, type SentLayer } from './image-archive.ts';
+import { imageArchive } from './image-archive.ts';
 import { createImagePulls } from './image-pulls.ts';
-import { createImages, type ImageFacts, type Images } from './images.ts';
-import { type PlannedImage, planRunImage } from './run-image.ts';
+import { createImages, type Images } from './images.ts';
 import { buildRunImage, type DockerProgram } from './run-image-build.ts';
 
 /** What the registry of a local engine needs. */

@@ -1,14 +1,8 @@
 import { AppError } from '../../../../../shared/errors/app-error.ts';
 import { TAR_BLOCK, tarPadding } from '../../../../../shared/layers/tar-header.ts';
-import type { PlannedImage } from './run-image.ts';
-import { tarHeader } from './tar-header.ts';
-
-/** A layer to send: its tar, and how long that is. */
-export interface SentLayer {
-  readonly diffId: string;
-  readonly size: number;
-  readonly open: () => Promise<AsyncIterable<Uint8Array>>;
-}
+import type { PlannedImage } from '../../../images/run-image.ts';
+import type { SentLayer } from '../../../images/sent-layer.ts';
+import { tarHeader } from '../../../images/tar-header.ts';
 
 /**
  * An image as `docker load` takes it: configuration, manifest and only the layers that are given. An engine takes those that it has from

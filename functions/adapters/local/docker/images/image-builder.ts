@@ -3,7 +3,8 @@ import { dirname, join } from 'node:path';
 import { BUILD_CONTEXT } from '../../../../../shared/image/dependency-dockerfile.ts';
 import type { ImageBuilder } from '../../../../ports/image-builder.ts';
 import type { Clock, Log } from '../../../../ports/runtime.ts';
-import { type BuildFailure, changedSincePlanned } from '../../builds/build-failure.ts';
+import { explainImageBuildLog } from '../../../images/build-explanation.ts';
+import { type BuildFailure, changedSincePlanned } from '../../../images/build-failure.ts';
 import {
   buildLogPath,
   buildLogTail,
@@ -14,7 +15,6 @@ import { type BuildTask, createBuildTable } from '../../builds/build-table.ts';
 import type { DockerCli, FindDockerCli } from '../engine/docker-cli.ts';
 import type { Engine } from '../engine/engine.ts';
 import { fetchBase, localImage } from './base-image.ts';
-import { explainImageBuildLog } from './build-explanation.ts';
 import { type ImageSources, type WantedImage, wantedImage } from './image-plan.ts';
 
 /** What the builder of dependency images needs. */

@@ -1,19 +1,18 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { posix } from 'node:path';
 import { AppError } from '../../../../../shared/errors/app-error.ts';
-import { type BaseImages, chooseBase } from '../../../../../shared/image/base-choice.ts';
-import {
-  BUILD_CONTEXT,
-  dependencyDockerfile,
-} from '../../../../../shared/image/dependency-dockerfile.ts';
+import type { BaseImages } from '../../../../../shared/image/base-choice.ts';
 import { indexUrlProblem } from '../../../../../shared/image/index-url.ts';
-import { namesExtraIndex } from '../../../../../shared/image/requirement-lines.ts';
 import type { DependencyRequest } from '../../../../ports/image-builder.ts';
+import {
+  caBundleProblem,
+  planDependencyImage,
+  type WantedImage as Wanted,
+} from '../../../images/image-plan.ts';
+import type { ReadLayerFile } from '../../../images/requirement-files.ts';
 import type { Engine } from '../engine/engine.ts';
 import { ANSWER_MS, askForUser } from '../engine/engine-call.ts';
 import type { BaseImage, ResolveBase } from './base-image.ts';
-import { type ReadLayerFile, requirementFiles } from './requirement-files.ts';
 
 /** What a dependency image follows from. */
 export interface ImageSources {
@@ -33,51 +32,24 @@ export interface ImageSettings {
   readonly indexUrl: string | null;
 }
 
-/** A dependency image to make. */
-export interface WantedImage {
-  readonly key: string;
-  readonly base: BaseImage;
-  readonly dockerfile: string;
-  /** What the build context holds beside the Dockerfile, by path. */
-  readonly files: ReadonlyMap<string, Uint8Array>;
-}
-
-const SCHEMA = 'image-1';
-const MAX_CA_BUNDLE_BYTES = 4 * 1024 * 1024;
+/** A dependency image to make here. */
+export type WantedImage = Wanted<BaseImage>;
 
 /** What these dependencies ask for. Throws AppError BUILD_FAILED, PLATFORM_UNSUPPORTED, UNAVAILABLE. */
 export async function wantedImage(
   dependencies: DependencyRequest,
   sources: ImageSources,
 ): Promise<WantedImage> {
-  const { engine, settings } = sources;
-  const { apt, extras, layer } = dependencies;
-  refuseExtras(extras);
-  const requirements =
-    dependencies.requirements === null ? null : posix.normalize(dependencies.requirements);
-  const choice = chooseBase(dependencies, settings.baseImages);
-  const files = await contextFiles({ layer, requirements }, sources);
-  const base = await sources.resolveBase(choice.reference);
-  const dockerfile = dependencyDockerfile({
-    base: base.pinned,
-    apt,
-    python: choice.python,
-    requirements,
-    hasExtraIndex: [...files.values()].some((bytes) =>
-      namesExtraIndex(new TextDecoder().decode(bytes)),
-    ),
-    hasCaBundle: settings.caBundle !== null,
-    index: settings.indexUrl === null ? null : indexName(settings.indexUrl),
+  const { engine, resolveBase, readLayerFile, settings } = sources;
+  const { baseImages, caBundle, indexUrl } = settings;
+  return planDependencyImage(dependencies, {
+    resolveBase,
+    readLayerFile,
+    baseImages,
+    caBundle: async () => (caBundle === null ? null : readCaBundle(caBundle)),
+    index: indexUrl === null ? null : indexName(indexUrl),
+    platform: () => platformOf(engine),
   });
-  const key = keyOf({ base, platform: await platformOf(engine), dockerfile, files });
-  return { key, base, dockerfile, files };
-}
-
-function keyOf(from: Omit<WantedImage, 'key'> & { readonly platform: string }): string {
-  const { base, platform, dockerfile, files } = from;
-  const digests = [...files].map(([path, bytes]) => [path, sha256(bytes)]);
-  const sorted = digests.toSorted(([a = ''], [b = '']) => (a < b ? -1 : 1));
-  return sha256(JSON.stringify([SCHEMA, base.digest, platform, dockerfile, sorted]));
 }
 
 async function platformOf(engine: Engine): Promise<string> {
@@ -85,22 +57,6 @@ async function platformOf(engine: Engine): Promise<string> {
     engine.version(),
   );
   return `${os ?? 'linux'}/${architecture ?? 'unknown'}`;
-}
-
-async function contextFiles(
-  { layer, requirements: path }: Pick<DependencyRequest, 'layer' | 'requirements'>,
-  { readLayerFile, settings }: ImageSources,
-): Promise<ReadonlyMap<string, Uint8Array>> {
-  const files = new Map<string, Uint8Array>();
-  if (path !== null) {
-    for (const [name, bytes] of await requirementFiles(readLayerFile, { layer, path })) {
-      files.set(`${BUILD_CONTEXT.requirements}/${name}`, bytes);
-    }
-  }
-  if (settings.caBundle !== null) {
-    files.set(BUILD_CONTEXT.caBundle, await readCaBundle(settings.caBundle));
-  }
-  return files;
 }
 
 async function readCaBundle(path: string): Promise<Uint8Array> {
@@ -112,8 +68,8 @@ async function readCaBundle(path: string): Promise<Uint8Array> {
   const bytes = await readFile(path).catch((cause: unknown) => {
     throw fail(`cannot be read: ${cause instanceof Error ? cause.message : cause}`, cause);
   });
-  if (bytes.length > MAX_CA_BUNDLE_BYTES) throw fail(`is over ${MAX_CA_BUNDLE_BYTES} bytes`);
-  if (!bytes.includes('-----BEGIN CERTIFICATE-----')) throw fail('holds no PEM certificate');
+  const problem = caBundleProblem(bytes);
+  if (problem !== null) throw fail(problem);
   return bytes;
 }
 
@@ -126,18 +82,5 @@ function indexName(indexUrl: string): string {
     });
   }
   const url = new URL(indexUrl);
-  return sha256(`${url.origin}${url.pathname}`).slice(0, 16);
-}
-
-function refuseExtras(extras: readonly string[]): void {
-  if (extras.length === 0) return;
-  throw new AppError(
-    'PLATFORM_UNSUPPORTED',
-    `This service installs requirements files only, no extras (${extras.join(', ')}).`,
-    { hint: 'Leave out --extras, and name what they need in requirements.txt.' },
-  );
-}
-
-function sha256(data: string | Uint8Array): string {
-  return createHash('sha256').update(data).digest('hex');
+  return createHash('sha256').update(`${url.origin}${url.pathname}`).digest('hex').slice(0, 16);
 }

@@ -1,31 +1,13 @@
 import { Readable } from 'node:stream';
 import * as z from 'zod';
+import {
+  type ImageFacts,
+  imageSettingsSchema,
+  imageTextSchema,
+  NO_TIME,
+} from '../../../images/image-facts.ts';
 import type { Engine } from '../engine/engine.ts';
 import { ANSWER_MS, askForUser, EngineRefusal, unless } from '../engine/engine-call.ts';
-
-/** What the engine tells of one image. `layers` null: it is none that is made of layers. */
-export interface ImageFacts {
-  readonly id: string;
-  readonly tags: readonly string[];
-  readonly created: string;
-  readonly os: string;
-  readonly architecture: string;
-  readonly variant: string | null;
-  readonly layers: readonly string[] | null;
-  readonly settings: ImageSettings;
-}
-
-/** What an image says of how to run it, with Docker's names. */
-export interface ImageSettings {
-  readonly User: string;
-  readonly Env: readonly string[];
-  readonly WorkingDir: string;
-  readonly Labels: Readonly<Record<string, string>>;
-  readonly Volumes: Readonly<Record<string, object>> | null;
-  readonly ExposedPorts: Readonly<Record<string, object>> | null;
-  readonly StopSignal: string;
-  readonly Shell: readonly string[] | null;
-}
 
 /** The images of an engine. Every call throws EngineRefusal, and AppError UNAVAILABLE when the engine does not answer. */
 export interface Images {
@@ -101,53 +83,26 @@ function throwReported(line: string): void {
 
 const progressSchema = z.object({ error: z.string().optional() });
 const infoSchema = z.object({ DriverStatus: z.array(z.array(z.string())).nullish() });
-const text = z
-  .string()
-  .nullish()
-  .transform((found) => found ?? '');
-const names = z
-  .record(z.string(), z.object({}))
-  .nullish()
-  .transform((found) => found ?? null);
-const settingsSchema = z.object({
-  User: text,
-  Env: z
-    .array(z.string())
-    .nullish()
-    .transform((found) => found ?? []),
-  WorkingDir: text,
-  Labels: z
-    .record(z.string(), z.string())
-    .nullish()
-    .transform((found) => found ?? {}),
-  Volumes: names,
-  ExposedPorts: names,
-  StopSignal: text,
-  Shell: z
-    .array(z.string())
-    .nullish()
-    .transform((found) => found ?? null),
-});
 const factsSchema = z
   .object({
     Id: z.string(),
     RepoTags: z.array(z.string()).nullish(),
-    Created: text,
+    Created: imageTextSchema,
     Os: z.string(),
     Architecture: z.string(),
-    Variant: text,
+    Variant: imageTextSchema,
     RootFS: z.object({ Type: z.string(), Layers: z.array(z.string()).nullish() }),
-    Config: settingsSchema.nullish(),
+    Config: imageSettingsSchema.nullish(),
   })
   .transform(
     (found): ImageFacts => ({
       id: found.Id,
       tags: found.RepoTags ?? [],
-      created: found.Created === '' ? '1970-01-01T00:00:00Z' : found.Created,
+      created: found.Created === '' ? NO_TIME : found.Created,
       os: found.Os,
       architecture: found.Architecture,
       variant: found.Variant === '' ? null : found.Variant,
       layers: found.RootFS.Type === 'layers' ? (found.RootFS.Layers ?? []) : null,
-      settings: found.Config ?? settingsSchema.parse({}),
+      settings: found.Config ?? imageSettingsSchema.parse({}),
     }),
   );

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { AppError } from '../../../../../shared/errors/app-error.ts';
-import type { SentLayer } from './image-archive.ts';
-import { type PlannedImage, RUN_LABEL } from './run-image.ts';
+import { type PlannedImage, RUN_LABEL } from '../../../images/run-image.ts';
+import type { SentLayer } from '../../../images/sent-layer.ts';
 
 /** A `docker` program, and the environment to run it in. */
 export interface DockerProgram {

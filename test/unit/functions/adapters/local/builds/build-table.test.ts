@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { describe, test } from 'vitest';
-import type { BuildFailure } from '../../../../../../functions/adapters/local/builds/build-failure.ts';
+import type { BuildFailure } from '../../../../../../functions/adapters/images/build-failure.ts';
 import {
   type BuildTask,
   createBuildTable,

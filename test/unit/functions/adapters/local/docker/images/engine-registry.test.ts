@@ -1,7 +1,7 @@
 import { describe, type TestContext, test } from 'vitest';
+import { planRunImage } from '../../../../../../../functions/adapters/images/run-image.ts';
 import { createEngineRegistry } from '../../../../../../../functions/adapters/local/docker/images/engine-registry.ts';
 import { createImages } from '../../../../../../../functions/adapters/local/docker/images/images.ts';
-import { planRunImage } from '../../../../../../../functions/adapters/local/docker/images/run-image.ts';
 import type { DockerProgram } from '../../../../../../../functions/adapters/local/docker/images/run-image-build.ts';
 import { SILENT_LOG } from '../../../../../../doubles/logs.ts';
 import { aFile, aLayer, aTar } from '../../../../../../doubles/tar-builder.ts';

@@ -3,10 +3,8 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { extract } from 'tar-stream';
 import { describe, test } from 'vitest';
-import {
-  imageArchive,
-  type SentLayer,
-} from '../../../../../../../functions/adapters/local/docker/images/image-archive.ts';
+import type { SentLayer } from '../../../../../../../functions/adapters/images/sent-layer.ts';
+import { imageArchive } from '../../../../../../../functions/adapters/local/docker/images/image-archive.ts';
 import { parseTarHeader } from '../../../../../../../shared/layers/tar-header.ts';
 
 const IMAGE = {

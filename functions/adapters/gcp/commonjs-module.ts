@@ -1,0 +1,8 @@
+/** A CommonJS module as it was imported, with its exports by name: in a bundle that is split, it has them in `default` alone. */
+export function namedExports<T extends object>(module: T, name: keyof T): T {
+  return !(name in module) && hasDefault(module) ? module.default : module;
+}
+
+function hasDefault<T extends object>(module: T): module is T & { readonly default: T } {
+  return 'default' in module && typeof module.default === 'object';
+}

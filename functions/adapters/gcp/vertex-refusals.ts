@@ -1,0 +1,94 @@
+import { PlatformRefusal } from '../../ports/platform.ts';
+import { GRPC, grpcCodeOf, wordsOf } from './google-errors.ts';
+
+/** A minute's quota of requests fills up all the time: a quarter of it gives about fifteen creates. */
+const RATE_RETRY_MS = 15_000;
+/** Machines come free when somebody's jobs end, which takes minutes. */
+const HARDWARE_RETRY_MS = 5 * 60_000;
+const SIGN_IN_RETRY_MS = 30_000;
+/** How grpc-js says that it could get no token; a call is sent only with one. */
+const SIGN_IN = /^Getting metadata from plugin failed/;
+
+/**
+ * What a failed create means when Google said that it made nothing, or null when the outcome is unknown: a lost connection, a deadline,
+ * a fault inside Google.
+ */
+export function refusalOf(error: unknown): PlatformRefusal | null {
+  const words = wordsOf(error);
+  if (SIGN_IN.test(words)) return notSignedIn(words);
+  switch (grpcCodeOf(error)) {
+    case GRPC.resourceExhausted:
+      return exhausted(error, words);
+    case GRPC.unauthenticated:
+      return permanent(words, 'The service cannot sign in to Google: check its service account.');
+    case GRPC.permissionDenied:
+      return permanent(words, deniedHint(words));
+    case GRPC.notFound:
+      return permanent(
+        words,
+        'Check that the project, the region, the network and the service account of this service exist.',
+      );
+    case GRPC.failedPrecondition:
+      return permanent(
+        words,
+        'Check what the service is set up with: the API is enabled, the network is peered, the service account is not disabled.',
+      );
+    case GRPC.invalidArgument:
+      return permanent(
+        words,
+        'Check machine type, GPU and region: https://docs.cloud.google.com/gemini-enterprise-agent-platform/machine-learning/training/configure-compute',
+      );
+    default:
+      return null;
+  }
+}
+
+/** The name of the quota that an answer speaks of, as Google writes it, or null. */
+export function quotaNamed(text: string): string | null {
+  const [found] =
+    /custom_model_training_[a-z0-9_]+|CustomModelTraining\w+|job_or_lro_submission_requests\w*/.exec(
+      text,
+    ) ?? [];
+  return found ?? /quota metric '([^']{1,200})'/i.exec(text)?.[1] ?? null;
+}
+
+function exhausted(error: unknown, words: string): PlatformRefusal {
+  // What gRPC itself says of a request that is too big; waiting makes it no smaller.
+  if (/message larger than max/i.test(words)) {
+    return permanent(words, 'The arguments of this job are too long; put them in a file.');
+  }
+  const metric = metricOf(error) ?? quotaNamed(words);
+  const named = metric === null || words.includes(metric) ? words : `${words} (${metric})`;
+  const isRate = /_requests|per minute|submission requests|rate limit/i.test(`${metric} ${words}`);
+  const isHardware = /custom_?model_?training/i.test(`${metric} ${words}`);
+  const retryAfterMs = isRate && !isHardware ? RATE_RETRY_MS : HARDWARE_RETRY_MS;
+  return new PlatformRefusal('quota', `Vertex AI: ${named}`, { retryAfterMs });
+}
+
+// google.rpc.ErrorInfo, as the generated clients hand it on.
+function metricOf(error: unknown): string | null {
+  if (!(error instanceof Error) || !('errorInfoMetadata' in error)) return null;
+  const info = error.errorInfoMetadata;
+  if (typeof info !== 'object' || info === null || !('quota_metric' in info)) return null;
+  return typeof info.quota_metric === 'string' ? info.quota_metric : null;
+}
+
+/** The refusal of a create for which this service could not sign in: nothing was sent, and it passes. */
+export function notSignedIn(words: string): PlatformRefusal {
+  const message = `The service cannot sign in to Google at the moment: ${words}`;
+  return new PlatformRefusal('quota', message, { retryAfterMs: SIGN_IN_RETRY_MS });
+}
+
+function deniedHint(words: string): string {
+  if (/act ?as|serviceAccountUser/i.test(words)) {
+    return 'Give the account of this service the role roles/iam.serviceAccountUser on the service account that jobs run as.';
+  }
+  if (/has not been used|is disabled/i.test(words)) {
+    return 'Enable the API: gcloud services enable aiplatform.googleapis.com';
+  }
+  return 'Give the account of this service the role roles/aiplatform.user in the project of the jobs.';
+}
+
+function permanent(words: string, hint: string): PlatformRefusal {
+  return new PlatformRefusal('permanent', `Vertex AI refuses the job: ${words}`, { hint });
+}

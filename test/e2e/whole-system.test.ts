@@ -1,0 +1,40 @@
+import { appendFile, cp } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, test } from 'vitest';
+import { hasPart } from '../fixtures/require.ts';
+import { SYSTEM_KINDS } from '../fixtures/whole-system.ts';
+import { ROOT, statusJson } from './built-cli.ts';
+
+const SWEEP = ['cloud', '--nogpu', '--experiment_config', 'experiment.json', '--xgroup', 'sk'];
+
+for (const { name, needs, platform, open } of SYSTEM_KINDS) {
+  describe.runIf(needs.every(hasPart))(`the whole system: ${name}`, { timeout: 420_000 }, () => {
+    test('a sweep of the sklearn example, from the command line to containers and back', async ({
+      expect,
+      onTestFinished,
+    }) => {
+      const { machine, cloud } = await open(onTestFinished);
+      const cwd = join(machine.home, 'project');
+      await cp(join(ROOT, 'examples', 'sklearn'), cwd, { recursive: true });
+      // Nobody else's image is this one: the first submission has to build.
+      await appendFile(join(cwd, 'requirements.txt'), `# ${machine.home}\n`);
+
+      const ran = await machine.caliban([...SWEEP, '--wait', 'trainer.train'], { cwd });
+      expect(ran, `${ran.stdout}${ran.stderr}`).toMatchObject({ status: 0 });
+      expect(ran.stdout).toContain(`4 jobs accepted in group sk on ${platform}`);
+      expect(ran.stdout).toContain('4 succeeded');
+
+      const status = await machine.caliban(['status', '--xgroup', 'sk', '--json']);
+      const jobs = statusJson.parse(JSON.parse(status.stdout)).experiments.flatMap((e) => e.jobs);
+      expect(jobs.map(({ state }) => state)).toEqual(Array(4).fill('SUCCEEDED'));
+      for (const { id } of jobs) {
+        const log = await machine.caliban(['logs', id]);
+        expect(log.stdout, log.stderr).toContain('accuracy');
+      }
+      if (cloud !== null) {
+        expect(cloud.vertex.jobs()).toHaveLength(4);
+        expect(cloud.api.calls('CreateBuild')).toHaveLength(1);
+      }
+    });
+  });
+}
