@@ -1,21 +1,14 @@
 import type { DocumentSnapshot, Timestamp } from '@google-cloud/firestore';
-import { AppError } from '../../../shared/errors/app-error.ts';
 import type { Collection, Documents } from '../../ports/documents.ts';
 import { QUERIES, type QueryName } from '../../ports/queries.ts';
 import type { Key, Stored } from '../../ports/store.ts';
-import {
-  checkSchemaVersion,
-  facetsOf,
-  fieldOf,
-  keyText,
-  querySpec,
-} from '../../ports/store-rules.ts';
-import { FIELD } from './firestore-plan.ts';
+import { checkSchemaVersion, facetsOf, fieldOf, querySpec } from '../../ports/store-rules.ts';
+import { FIELD, fieldPath } from './firestore-plan.ts';
 
-/** Most bytes of a document, names included (https://cloud.google.com/firestore/quotas, read 2026-11). */
-const MAX_BYTES = 1_048_576;
-/** Room for names, the queried fields (which are short) and Firestore's own. */
-const OVERHEAD = 32 * 1024;
+// A document as stored: what queries name in the map `q`, the whole value as JSON in a field that no index holds. So a field in no
+// query costs its bytes and nothing else, and any text stays as it was, lone surrogates too (JSON escapes them). Queried text is ordered by
+// its UTF-8 bytes; Firestore indexes its first 1,500 bytes. Single-field indexes are turned off in firestore.indexes.json but for the few
+// that a query uses.
 
 /** Ids of ours may be what Firestore forbids (`.`, `..`, `__x__`); with this before them none is, and their order stays. */
 const PREFIX = 'k';
@@ -25,32 +18,47 @@ export function documentId({ id }: Pick<Key, 'id'>): string {
   return `${PREFIX}${id}`;
 }
 
-/** What is stored for a value, but for the server's own time. Throws AppError LIMIT_EXCEEDED for one that Firestore would not take. */
+/** What is stored for a value, but for the server's own time. `commit`: see firestore-commit.ts. */
 export function fieldsOf(key: Key, value: Documents[Collection], commit: string) {
-  const json = JSON.stringify(value);
-  const bytes = Buffer.byteLength(json);
-  if (bytes > MAX_BYTES - OVERHEAD) {
-    throw new AppError(
-      'LIMIT_EXCEEDED',
-      `${keyText(key)} has ${bytes} bytes; at most ${MAX_BYTES - OVERHEAD} can be stored.`,
-      { hint: 'Send less in one request.', context: { limit: MAX_BYTES - OVERHEAD } },
-    );
-  }
-  return { [FIELD.json]: json, [FIELD.queried]: queriedOf(key, value), [FIELD.commit]: commit };
+  return {
+    [FIELD.json]: JSON.stringify(value),
+    [FIELD.queried]: queriedOf(key, value),
+    [FIELD.commit]: commit,
+  };
 }
 
 function queriedOf({ collection }: Key, value: Documents[Collection]) {
-  const names = QUERIED.get(collection) ?? [];
+  const names = queriedFields(collection);
   const scalars = names.map((name) => [name, fieldOf(value, name) ?? null] as const);
-  const facets = facetsOf(value);
+  const facets = FACETED.has(collection) ? facetsOf(value) : [];
   return {
     ...Object.fromEntries(scalars),
-    ...(facets.length === 0 ? {} : { facets: [...facets] }),
+    ...(facets.length === 0 ? {} : { facets: [...new Set(facets)] }),
   };
 }
 
 /** Names that queries of a collection use, but for the store's own and the facets. */
 const QUERIED = queriedNames();
+
+/** Fields of the map `q` in documents of a collection, but for `facets`. */
+export function queriedFields(collection: Collection): readonly string[] {
+  return QUERIED.get(collection) ?? [];
+}
+
+const FACETED: ReadonlySet<Collection> = new Set(
+  (Object.keys(QUERIES) as QueryName[])
+    .map(querySpec)
+    .filter(({ facet }) => facet === true)
+    .map(({ collection }) => collection),
+);
+
+/** Paths of all that documents of a collection may have stored, the map `q` and what is in it, sorted; for the indexes. */
+export function storedFields(collection: Collection): string[] {
+  const named = [...queriedFields(collection), ...(FACETED.has(collection) ? ['facets'] : [])].map(
+    fieldPath,
+  );
+  return [FIELD.json, FIELD.queried, FIELD.stampedAt, FIELD.commit, ...named].sort();
+}
 
 function queriedNames(): ReadonlyMap<Collection, readonly string[]> {
   const names = new Map<Collection, Set<string>>();
@@ -63,7 +71,7 @@ function queriedNames(): ReadonlyMap<Collection, readonly string[]> {
   return new Map([...names].map(([collection, set]) => [collection, [...set]]));
 }
 
-/** A stored document as read; undefined where there is none. Throws AppError SCHEMA_TOO_NEW. */
+/** A stored document as read; undefined where there is none. `changedAt` is its update time. Throws AppError SCHEMA_TOO_NEW. */
 export function storedOf<C extends Collection>(
   collection: C,
   snapshot: DocumentSnapshot,
@@ -75,8 +83,7 @@ export function storedOf<C extends Collection>(
   // Written by `fieldsOf`, of which the key says what it is.
   const value = JSON.parse(json) as Documents[C];
   checkSchemaVersion(key, value);
-  const changedAt = msOf(snapshot.get(FIELD.changedAt));
-  return { key, value, version: versionOf(updateTime), changedAt };
+  return { key, value, version: versionOf(updateTime), changedAt: msOf(updateTime) };
 }
 
 /** The version of a document: its update time, to the last digit. */
@@ -84,15 +91,9 @@ export function versionOf({ seconds, nanoseconds }: Timestamp): string {
   return `${seconds}.${String(nanoseconds).padStart(9, '0')}`;
 }
 
-/** UTC milliseconds with a fraction: Firestore's times have microseconds, which a number holds exactly enough. */
+/** UTC milliseconds with a fraction: Firestore's times have microseconds, which a number tells apart until 2248. */
 export function msOf({ seconds, nanoseconds }: Timestamp): number {
   return seconds * 1_000 + nanoseconds / 1_000_000;
-}
-
-/** The time that {@link msOf} gave a number for, to the microsecond. */
-export function timestampOf(library: typeof Timestamp, ms: number): Timestamp {
-  const micros = Math.round(ms * 1_000);
-  return new library(Math.floor(micros / 1_000_000), (micros % 1_000_000) * 1_000);
 }
 
 /** Whether a commit of this name wrote the document. */

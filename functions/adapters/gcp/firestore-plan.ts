@@ -6,15 +6,15 @@ import { querySpec } from '../../ports/store-rules.ts';
 export const FIELD = {
   /** The document, as JSON: never queried, so it costs no index. */
   json: 'json',
-  /** Top-level scalars that the catalogue names, by name, and the facets. */
+  /** Top-level scalars that the catalogue names, by name, and the facets: a map. */
   queried: 'q',
-  /** When it was committed, by the server. */
-  changedAt: 'changedAt',
+  /** When Firestore got the commit, by its own clock (ms); see firestore-changes.ts. */
+  stampedAt: 'stampedAt',
   /** The commit that wrote it. */
   commit: 'commit',
 } as const;
 
-/** A query as Firestore is asked it. */
+/** A query as Firestore is asked it; always ordered by (order field, document id), counts too, so that both use one index. */
 export interface FirestorePlan {
   readonly collection: Collection;
   readonly equalities: readonly { readonly field: string; readonly value: Scalar }[];
@@ -45,5 +45,5 @@ export function planQuery(query: QueryName, params: object): FirestorePlan {
 
 /** Where a name of the catalogue is in a stored document. */
 export function fieldPath(name: string): string {
-  return name === 'changedAt' ? FIELD.changedAt : `${FIELD.queried}.${name}`;
+  return name === 'changedAt' ? FIELD.stampedAt : `${FIELD.queried}.${name}`;
 }
