@@ -68,11 +68,11 @@ async function planImage(
 }
 
 function samplesOf(
-  { config }: CheckedSpec,
+  { config, hardware }: CheckedSpec,
   spec: SubmissionSpec,
   principal: Principal,
 ): PlanView['samples'] {
-  const labelled = { ...spec, principal: principal.id, run: null };
+  const labelled = { ...spec, hardware, principal: principal.id, run: null };
   const first = experiments(config).take(SAMPLES).toArray();
   return first.map((experiment, index) => {
     const flags = flagsOf(experiment, 'sorted');

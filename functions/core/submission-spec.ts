@@ -7,8 +7,11 @@ import {
 } from '../../shared/experiments/config-model.ts';
 import { countWithin } from '../../shared/experiments/expand.ts';
 import { needsImages, WITHOUT_IMAGES_HINT } from '../../shared/image/needs-images.ts';
+import type { HardwareSpec } from '../ports/documents.ts';
 import { chooseLane } from './choose-lane.ts';
+import { chunkSizeOf } from './chunk-size.ts';
 import type { CoreDeps, LaneSetting } from './deps.ts';
+import { wantedHardware } from './wanted-hardware.ts';
 
 const CONFIG_FILE = 'config.json';
 const NO_CONFIG = '{}';
@@ -19,6 +22,9 @@ export interface CheckedSpec {
   readonly config: ExperimentConfig;
   readonly count: number;
   readonly lane: LaneSetting;
+  readonly hardware: HardwareSpec;
+  /** Experiments of one chunk. */
+  readonly chunkSize: number;
   /** Layers that are there and not verified yet; their uploader may be gone. */
   readonly unverified: readonly string[];
 }
@@ -34,11 +40,17 @@ export async function checkSpec(
 ): Promise<CheckedSpec> {
   const lane = chooseLane(deps, spec);
   refuseWhatThePlatformLacks(lane, spec);
+  const hardware = wantedHardware(lane, spec);
   const unverified = layers === 'must-exist' ? await requireLayers(deps, layersOf(spec)) : [];
   const configText = await configTextOf(deps, spec);
   const config = parseExperimentConfig(configText);
   refuseUnpassable(config);
-  return { configText, config, count: countWithin(config, LIMITS.experiments), lane, unverified };
+  const count = countWithin(config, LIMITS.experiments);
+  const chunkSize = chunkSizeOf(deps.chunkSize, {
+    scriptArgs: spec.scriptArgs,
+    ...{ configText, config },
+  });
+  return { configText, config, count, lane, hardware, chunkSize, unverified };
 }
 
 /** Every layer a submission needs, code first. */

@@ -30,6 +30,7 @@ export function imageParts(
     serviceAccount: builds.serviceAccount,
     logsBucket: builds.logsBucket,
     builderImage: builds.stepImage,
+    buildkitImage: builds.buildkitImage,
     timeoutMs: builds.timeoutSeconds * 1_000,
     baseImages: images.baseImage,
     caBundlePem: images.caBundle === null ? null : readBundle(images.caBundle),

@@ -46,6 +46,8 @@ const builds = z.strictObject({
   contextBucket: bucket,
   /** Image of the build step: a Docker CLI with buildx. */
   stepImage: z.string().min(1).default('docker.io/library/docker:28.5.1-cli'),
+  /** Image of BuildKit that the step starts; null: the one that its buildx names. */
+  buildkitImage: z.string().min(1).nullable().default(null),
   timeoutSeconds: seconds.max(86_400).default(3_600),
 });
 
