@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { AppError } from '../../shared/errors/app-error.ts';
 import type { HostedSettings } from '../../shared/config/hosted-settings.ts';
+import { AppError } from '../../shared/errors/app-error.ts';
 import { createAccessToken } from '../adapters/gcp/access-token.ts';
 import { createCloudBuildBuilder } from '../adapters/gcp/cloud-build-builder.ts';
 import type { GcsLayerStore } from '../adapters/gcp/gcs-layer-store.ts';

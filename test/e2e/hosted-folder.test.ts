@@ -15,7 +15,7 @@ import { ROOT } from './built-cli.ts';
 
 const run = promisify(execFile);
 const HEAVY = /node_modules\/(?:@google-cloud\/(?:aiplatform|cloudbuild|logging)|@kubernetes)\//;
-const TOKEN = 'a token of this test';
+const TOKEN = 'token-of-this-test-0123456789';
 
 const metafile = z.object({
   outputs: z.record(z.string(), z.object({ inputs: z.record(z.string(), z.unknown()) })),

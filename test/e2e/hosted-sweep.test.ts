@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, test } from 'vitest';
 import { pretend } from '../doubles/vertex/executor.ts';
 import { aBase, pushImage } from '../fixtures/oci-registry.ts';
@@ -19,13 +21,17 @@ describe.runIf(parts)('a hosted sweep', { timeout: 420_000 }, () => {
       listLagMs: 2_000,
       settings: (defaults) => ({
         ...defaults,
-        vertex: { ...defaults.vertex, maxActive: 1_000 },
+        vertex: { ...defaults.vertex, ratePerMinute: 1_200, maxActive: 1_000 },
       }),
     });
+    for (const metric of ['job_or_lro_submission_requests', 'resource_management_requests']) {
+      cloud.api.quotas.limit(`aiplatform.googleapis.com/${metric}`, 6_000);
+    }
     const machine = machineOf(onTestFinished, cloud);
     const image = `${cloud.registry}/team/tiny:1`;
     await pushImage(`${cloud.registry}/team/tiny`, '1', aBase());
 
+    await writeFile(join(machine.home, 'train.py'), 'print(1)\n');
     const config = JSON.stringify({ seed: Array.from({ length: EXPERIMENTS }, (_, at) => at) });
     const sweep = ['cloud', '--nogpu', '--image_tag', image, '--experiment_config', 'stdin'];
     const ran = await machine.caliban([...sweep, '--xgroup', 'twice', '--wait', 'train.py'], {

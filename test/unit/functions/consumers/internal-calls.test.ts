@@ -34,11 +34,11 @@ function eventsOf(deps: TestDeps): Hono {
   return createBuildEvents({ deps, caller, deadlineMs: 30_000, depsUntil: () => deps });
 }
 
-const post = (app: Hono, path: string, body: unknown = {}, authorization = OURS) =>
+const post = (app: Hono, path: string, sent: { body?: unknown; as?: string } = {}) =>
   app.request(path, {
     method: 'POST',
-    headers: { authorization, 'content-type': 'application/json' },
-    body: JSON.stringify(body),
+    headers: { authorization: sent.as ?? OURS, 'content-type': 'application/json' },
+    body: JSON.stringify(sent.body ?? {}),
   });
 
 const built = (status: string) => ({
@@ -56,7 +56,7 @@ describe('tick', () => {
   test('nobody else can call it', async ({ expect }) => {
     const deps = await withJobs({ state: 'RUNNING', ref: 'ref-1' });
     deps.platform.observations = [anObservation({ state: 'SUCCEEDED' })];
-    const refused = await post(tickOf(deps), '/internal/tick', {}, 'Bearer theirs');
+    const refused = await post(tickOf(deps), '/internal/tick', { as: 'Bearer theirs' });
     expect([refused.status, (await jobNow(deps)).state]).toEqual([401, 'RUNNING']);
     expect(await refused.json()).toMatchObject({ error: { code: 'UNAUTHENTICATED' } });
   });
@@ -100,9 +100,9 @@ describe('build events', () => {
   }) => {
     for (const status of ['SUCCESS', 'FAILURE', 'TIMEOUT', 'CANCELLED']) {
       const deps = await waitingForImage();
-      expect((await post(eventsOf(deps), '/internal/build-events', built(status))).status).toBe(
-        204,
-      );
+      expect(
+        (await post(eventsOf(deps), '/internal/build-events', { body: built(status) })).status,
+      ).toBe(204);
       expect(deps.queue.take()).toEqual([{ kind: 'image', submissionId: 'submission' }]);
     }
   });
@@ -110,19 +110,17 @@ describe('build events', () => {
   test('what is no end of a build is acknowledged and forgotten', async ({ expect }) => {
     const deps = await waitingForImage();
     for (const body of [built('WORKING'), built(''), {}, null, { message: 3 }]) {
-      expect((await post(eventsOf(deps), '/internal/build-events', body)).status).toBe(204);
+      expect((await post(eventsOf(deps), '/internal/build-events', { body })).status).toBe(204);
     }
     expect(deps.queue.take()).toEqual([]);
   });
 
   test('nobody else can send one', async ({ expect }) => {
     const deps = await waitingForImage();
-    const refused = await post(
-      eventsOf(deps),
-      '/internal/build-events',
-      built('SUCCESS'),
-      'Bearer x',
-    );
+    const refused = await post(eventsOf(deps), '/internal/build-events', {
+      body: built('SUCCESS'),
+      as: 'Bearer x',
+    });
     expect([refused.status, deps.queue.take()]).toEqual([401, []]);
   });
 });
