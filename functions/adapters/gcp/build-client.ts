@@ -2,6 +2,7 @@ import type { CloudBuildClient } from '@google-cloud/cloudbuild/build/src/v1/clo
 import * as z from 'zod';
 import { AppError } from '../../../shared/errors/app-error.ts';
 import { attemptOf, type BuildRequest, baseOf, keyTags } from './build-spec.ts';
+import { namedExports } from './commonjs-module.ts';
 import { clientOptions, type GoogleEndpoint } from './google-endpoint.ts';
 import { GRPC, grpcCodeOf, unavailable, wordsOf } from './google-errors.ts';
 
@@ -111,13 +112,8 @@ export function createCloudBuilds(place: CloudBuildPlace): CloudBuilds {
 // The client of this one API: the package's own entry loads all versions.
 async function load(projectId: string, endpoint: GoogleEndpoint): Promise<CloudBuildClient> {
   const module = await import('@google-cloud/cloudbuild/build/src/v1/cloud_build_client.js');
-  // A bundle that is split gives a CommonJS module as `default` alone.
-  const { CloudBuildClient } = withDefault(module);
+  const { CloudBuildClient } = namedExports(module, 'CloudBuildClient');
   return new CloudBuildClient(clientOptions(projectId, endpoint));
-}
-
-function withDefault<T extends object>(module: T & { readonly default?: T }): T {
-  return 'CloudBuildClient' in module ? module : (module.default ?? module);
 }
 
 function asked<T>(call: () => Promise<T>): Promise<T>;

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type * as Sdk from '@google-cloud/firestore';
+import { namedExports } from './commonjs-module.ts';
 import type { GoogleEndpoint } from './google-endpoint.ts';
 import { GRPC } from './google-errors.ts';
 import { withDeadline } from './with-deadline.ts';
@@ -41,8 +42,7 @@ export function createFirestoreClient(settings: FirestoreSettings): FirestoreCli
 
   async function load(): Promise<LoadedFirestore> {
     const module = await import('@google-cloud/firestore');
-    // A bundle that is split gives a CommonJS module as `default` alone.
-    const library = 'Firestore' in module ? module : (module as { default: typeof module }).default;
+    const library = namedExports(module, 'Firestore');
     const { projectId, databaseId, endpoint = null } = settings;
     const place = endpoint === null ? {} : { host: endpoint, ssl: true };
     const firestore = new library.Firestore({ projectId, databaseId, ...place });

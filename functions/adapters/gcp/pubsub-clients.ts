@@ -1,4 +1,5 @@
 import type { v1 } from '@google-cloud/pubsub';
+import { namedExports } from './commonjs-module.ts';
 import type { GoogleEndpoint } from './google-endpoint.ts';
 
 /** Which Pub/Sub is spoken to. */
@@ -22,13 +23,11 @@ export function createPubSubClients({ projectId, endpoint }: PubSubSettings): Pu
   let subscriber: Promise<v1.SubscriberClient> | undefined;
 
   async function loaded() {
-    const module = await import('@google-cloud/pubsub');
-    // A bundle that is split gives a CommonJS module as `default` alone.
-    const PubSub = module.PubSub ?? module.default.PubSub;
+    const { PubSub, v1 } = namedExports(await import('@google-cloud/pubsub'), 'PubSub');
     // This class knows what the environment says about where Pub/Sub is; an address given here is always asked over TLS.
     const place = endpoint === null ? {} : { apiEndpoint: endpoint, emulatorMode: false };
     const config = await new PubSub({ projectId, ...place }).getClientConfig();
-    return { v1: module.v1 ?? module.default.v1, config: { ...config } };
+    return { v1, config: { ...config } };
   }
 
   return {
