@@ -64,6 +64,12 @@ function neverStarted({ stage, startedAt, ref }: JobView): boolean {
 
 const WAITING: ReadonlySet<JobView['stage']> = new Set(['QUEUED', 'SUBMITTING', 'SUBMITTED']);
 
+/** What was read of an answer. */
+interface Piece {
+  readonly end: 'whole' | 'broken';
+  readonly bytes: number;
+}
+
 interface LogReader {
   /** Prints everything written so far. */
   catchUp(): Promise<void>;
@@ -82,30 +88,34 @@ function createLogReader(ctx: Context, client: Client, jobId: string): LogReader
   let ahead = 0;
   let total = 0;
 
-  const print = async (response: Response): Promise<'whole' | 'broken'> => {
+  const print = async (response: Response): Promise<Piece> => {
     let skip = ahead;
+    let bytes = 0;
     try {
       for await (const chunk of response.body ?? []) {
+        bytes += chunk.length;
         const fresh = chunk.subarray(Math.min(skip, chunk.length));
         skip -= chunk.length - fresh.length;
         await ctx.out.raw(fresh);
         ahead += fresh.length;
         total += fresh.length;
       }
-      return 'whole';
+      return { end: 'whole', bytes };
     } catch (error) {
       if (error instanceof StdoutClosed) throw error;
       ctx.io.signal.throwIfAborted();
-      return 'broken';
+      return { end: 'broken', bytes };
     }
   };
   const readOnce = async (): Promise<'more' | 'end' | 'broken'> => {
     const response = await client.logs(jobId, { since, follow: false });
     const cursor = response.headers.get(LOG_CURSOR_HEADER);
-    if ((await print(response)) === 'broken') return 'broken';
+    const { end, bytes } = await print(response);
+    if (end === 'broken') return 'broken';
     if (cursor === null || cursor === since) return 'end';
     since = cursor;
-    ahead = 0;
+    // A piece may be less than what was followed: the rest of that comes again with the next.
+    ahead = Math.max(0, ahead - bytes);
     return 'more';
   };
   const catchUp = async (): Promise<void> => {

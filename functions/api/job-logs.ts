@@ -12,7 +12,7 @@ import type { Api, ApiHost } from './api-host.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
 import { followStream, serverSentEvent, streamComment, type TextSource } from './follow-stream.ts';
 import { createHeartbeat } from './heartbeat.ts';
-import { LOG_CURSOR_HEADER } from './log-cursor-header.ts';
+import { LOG_CURSOR_HEADER, LOG_ENDED_HEADER } from './log-cursor-header.ts';
 import { idParams } from './parameters.ts';
 
 const EVENT_STREAM = 'text/event-stream';
