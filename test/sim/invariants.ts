@@ -1,9 +1,11 @@
-import type { JobDoc, SubmissionDoc } from '../../functions/ports/documents.ts';
+import { waitIdOf } from '../../functions/core/outbox.ts';
+import type { JobDoc, OutboxDoc, SubmissionDoc } from '../../functions/ports/documents.ts';
 import type { Message } from '../../functions/ports/message.ts';
 import type { Store, Write } from '../../functions/ports/store.ts';
 import { isLegalMove, isTerminal, type JobState } from '../../shared/jobs/job-state.ts';
 import { ASSUMED_LIST_LAG_MS, type SimBuild } from './sim-builds.ts';
 import type { Observer } from './sim-service.ts';
+import { Waits } from './waits.ts';
 import type { Worker } from './worker.ts';
 import type { World } from './world.ts';
 
@@ -21,6 +23,7 @@ export class Invariants implements Observer {
   /** Claims by others since a principal's job became due and visible to the drainer. */
   private readonly waitingSince = new Map<string, { readonly at: number; others: number }>();
 
+  private readonly waits = new Waits();
   /** Keys by requirements. */
   readonly keys = new Map<string | null, string>();
   /** Whether a submission may be told that its image cannot be made. */
@@ -56,11 +59,26 @@ export class Invariants implements Observer {
 
   commit(writes: readonly Write[], worker: Worker | undefined): void {
     for (const write of writes) {
+      if (write.key.collection === 'outbox') this.onWait(write, worker);
       if (write.op !== 'put') continue;
       if (write.key.collection === 'submissions')
         this.onSubmission(documentOf<SubmissionDoc>(write));
       if (write.key.collection === 'jobs') this.onJob(documentOf<JobDoc>(write), worker);
     }
+  }
+
+  published(message: Message, worker: Worker): void {
+    this.waits.published(waitIdOf(message), worker);
+  }
+
+  private onWait(write: Write, worker: Worker | undefined): void {
+    const { id } = write.key;
+    if (!id.startsWith('wait-')) return;
+    const wrong =
+      write.op === 'put'
+        ? this.waits.put(id, documentOf<OutboxDoc>(write), { now: this.world.now(), worker })
+        : this.waits.deleted(id, worker);
+    if (wrong !== undefined) this.broken('outbox', wrong);
   }
 
   planned(requirements: string | null, key: string): void {

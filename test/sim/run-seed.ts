@@ -5,7 +5,7 @@ import type { SubmissionDoc } from '../../functions/ports/documents.ts';
 import type { SubmissionSpec } from '../../shared/api/submissions.ts';
 import { JOB_STATES } from '../../shared/jobs/job-state.ts';
 import { aSpec } from '../doubles/a-spec.ts';
-import { FAIR, stormOf } from './faults.ts';
+import { stormOf } from './faults.ts';
 import { Invariants } from './invariants.ts';
 import { checkRecords, scheduleChecks } from './live-check.ts';
 import { ASSUMED_LIST_LAG_MS } from './sim-builds.ts';
@@ -20,6 +20,10 @@ const LONGEST_PAUSES_MS = 15 * 60_000;
 
 /** The time limit that the simulated service sets. */
 const LONGEST_BUILD_MS = 15 * 60_000;
+/** A worker of the storm has died or caught up by then. */
+const DYING_MS = 5 * 60_000;
+/** From a list that shows a job to its cancel. */
+const CANCEL_MS = 20_000;
 const FILES_LAYER = 'd'.repeat(64);
 /** Longer than the latest list and the syncs after it. */
 const LATE_MS = 10 * 60_000;
@@ -46,7 +50,7 @@ export async function runSeed(seed: number): Promise<string | undefined> {
   const ratePerMinute = world.pick([null, 30, 60, 120]);
   const listLagMs = world.pick([0, 5_000, 30_000]);
   const isLate = kind === 'vertex' && world.chance(0.06);
-  const toBeNamed = new Set<string>();
+  const toBeNamed = new Map<SimJob, number>();
   const platform: SimPlatform = new SimPlatform(world, {
     kind,
     createDeadlineMs: 15_000,
@@ -55,7 +59,8 @@ export async function runSeed(seed: number): Promise<string | undefined> {
     ownNames: kind === 'gke',
     rates: () => service.rates,
     onListed: (job) => {
-      if (service.rates === FAIR && isSecond(invariants, job)) toBeNamed.add(job.ref);
+      if (world.now() > world.startedAt + STORM_MS + DYING_MS && isSecond(invariants, job))
+        toBeNamed.set(job, world.now());
     },
   });
   const lane = {
@@ -87,7 +92,7 @@ export async function runSeed(seed: number): Promise<string | undefined> {
   scheduleChecks(service, invariants);
   const asked = scheduleClients(world, service);
   await world.run(STORM_MS, () => invariants.firstBroken() !== undefined);
-  service.rates = FAIR;
+  service.calm();
   const ended = await world.run(
     FAIR_MS,
     () =>
@@ -192,7 +197,7 @@ function checkEnd(run: {
   asked: readonly Asked[];
   ratePerMinute: number | null;
   isLate: boolean;
-  toBeNamed: ReadonlySet<string>;
+  toBeNamed: ReadonlyMap<SimJob, number>;
 }): void {
   const { service, invariants, asked, ratePerMinute, isLate, toBeNamed } = run;
   for (const each of asked) {
@@ -200,7 +205,7 @@ function checkEnd(run: {
     checkExpansion(invariants, each);
   }
   checkPlatform(service, invariants, isLate);
-  checkNamed(service, invariants, toBeNamed);
+  checkNamed(invariants, toBeNamed);
   checkImages(invariants);
   checkBuilds(service, invariants);
   if (ratePerMinute !== null) checkRate(service, invariants, ratePerMinute);
@@ -271,17 +276,15 @@ function isSecond(invariants: Invariants, { ref, request }: SimJob): boolean {
   return job.ref !== null && job.ref !== ref;
 }
 
-// What lists showed in fair weather, when no pass breaks off, stands in the history.
-function checkNamed(
-  { platform }: SimService,
-  invariants: Invariants,
-  toBeNamed: ReadonlySet<string>,
-): void {
-  for (const ref of toBeNamed) {
-    const jobId = platform.jobs.find((each) => each.ref === ref)?.request.jobId ?? '';
+// What lists showed in fair weather, when no pass breaks off, stands in the history, and was cancelled when it lived.
+function checkNamed(invariants: Invariants, toBeNamed: ReadonlyMap<SimJob, number>): void {
+  for (const [{ ref, request, endsAt, cancelledAt }, listedAt] of toBeNamed) {
+    const { jobId } = request;
     const history = invariants.jobs.get(jobId)?.history ?? [];
-    if (!history.some(({ cause }) => cause.message.includes(` ${ref} `)))
+    if (!history.some(({ cause }) => cause.message.includes(` ${ref} of attempt `)))
       invariants.broken('I2', `the second platform job ${ref} of ${jobId} is not named`);
+    if (endsAt > listedAt + CANCEL_MS && cancelledAt === null)
+      invariants.broken('I2', `the second platform job ${ref} of ${jobId} is not cancelled`);
   }
 }
 

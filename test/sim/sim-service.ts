@@ -32,6 +32,7 @@ const NEVER_ENDS = new AbortController().signal;
 export interface Observer {
   commit(writes: readonly Write[], worker: Worker | undefined): void;
   deliver(message: Message, store: Store): Promise<void>;
+  published(message: Message, worker: Worker): void;
   /** What the dependencies of a submission make, as the builder planned it. */
   planned(requirements: string | null, key: string): void;
   build(build: SimBuild, live: readonly SimBuild[]): void;
@@ -122,6 +123,12 @@ export class SimService {
     return world.pick(alive);
   }
 
+  /** Fair weather from here on. What still sleeps on the old instances may die there, and takes nobody along. */
+  calm(): void {
+    this.rates = FAIR;
+    this.instances.splice(0);
+  }
+
   private wakeImages(): void {
     this.invoke(wakeImages).catch(() => undefined);
   }
@@ -193,7 +200,10 @@ export class SimService {
         keepsMessages: true,
         publish: (messages) =>
           worker.call(async () => {
-            for (const message of messages) this.send(message);
+            for (const message of messages) {
+              this.observer.published(message, worker);
+              this.send(message);
+            }
           }),
       },
       layers: VERIFIED_LAYERS,

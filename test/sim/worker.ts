@@ -11,6 +11,9 @@ export class Worker {
   /** Submissions this worker read as stopped: from then on it must not create or start anything of them. */
   readonly sawStopped = new Set<string>();
 
+  /** Waits whose message it published, by id: when, as the observer counts. */
+  readonly published = new Map<string, number>();
+
   private readonly world: World;
   private readonly ratesNow: () => FaultRates;
   private readonly onCrash: () => void;
