@@ -14,7 +14,9 @@ describe('the size of chunks', () => {
     expect(sizeOf([])).toBe(200);
   });
 
-  test('shrinks with long arguments and values, so that a commit stays below 4 MiB', ({ expect }) => {
+  test('shrinks with long arguments and values, so that a commit stays below 4 MiB', ({
+    expect,
+  }) => {
     for (const kib of [20, 100, 900]) {
       const long = 'x'.repeat(kib * 1024);
       expect(sizeOf({}, [long]) * kib * 1024).toBeLessThan(4 * 1024 * 1024);
