@@ -52,12 +52,6 @@ export const MUTANTS: readonly Mutant[] = [
     replace: 'return false;',
   },
   {
-    name: 'delete a wait that was left anew',
-    file: 'functions/consumers/in-slices.ts',
-    find: 'key: wait.key, expect: { version: wait.version } }',
-    replace: 'key: wait.key }',
-  },
-  {
     name: 'take a wait without its version',
     file: 'functions/consumers/in-slices.ts',
     find: 'put(wait.key, taken, { version: wait.version })',
