@@ -70,12 +70,6 @@ export const MUTANTS: readonly Mutant[] = [
     replace: 'atMost: Number.MAX_SAFE_INTEGER }',
   },
   {
-    name: 'let a second platform job live',
-    file: 'functions/core/sync.ts',
-    find: 'if (lives) await cancel(pass, seen);',
-    replace: '',
-  },
-  {
     name: 'give up after one failed build',
     file: 'functions/core/dependency-build.ts',
     find: 'progress.retryable && attempt % BUILD_ATTEMPTS !== 0',
