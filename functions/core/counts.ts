@@ -1,4 +1,4 @@
-import { JOB_STATES, type JobState } from '../../shared/jobs/job-state.ts';
+import { isTerminal, JOB_STATES, type JobState } from '../../shared/jobs/job-state.ts';
 import { type CountsDoc, SCHEMA_VERSION, type SubmissionDoc } from '../ports/documents.ts';
 import { isHostTrouble } from '../ports/host-trouble.ts';
 import { put, StaleVersion, type Write } from '../ports/store.ts';
@@ -84,18 +84,28 @@ export async function recount(deps: CountsDeps, scope: CountsScope, id = ''): Pr
     JOB_STATES.map(async (state) => [state, await countState(deps, scope, state)] as const),
   );
   const byState = zeroCounts();
+  let ended = 0;
   let live = 0;
   for (const [state, count] of counted) {
     byState[state] = count;
-    if (state !== 'SUCCEEDED' && state !== 'FAILED' && state !== 'STOPPED') live += count;
+    if (isTerminal(state)) ended += count;
+    else live += count;
   }
   return {
     schemaVersion: SCHEMA_VERSION,
     id,
     byState,
     computedAt,
-    settled: allExpanded && live === 0,
+    settled: allExpanded && live === 0 && ended === (await countAll(deps, scope)),
   };
+}
+
+// However they move meanwhile, each job is in it: one that moves between two states while states are counted may be in neither count.
+async function countAll({ store }: CountsDeps, scope: CountsScope): Promise<number> {
+  if (scope.kind === 'group') return store.count('jobsOfGroup', { groupId: scope.id });
+  const of = { submissionId: scope.doc.id };
+  const live = await store.count('liveJobsOfSubmission', { ...of, live: true });
+  return live + (await store.count('liveJobsOfSubmission', { ...of, live: false }));
 }
 
 /**

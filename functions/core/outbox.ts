@@ -29,7 +29,11 @@ export async function commitAndPublish(
       put({ collection: 'outbox', id }, doc, isWait ? undefined : 'absent'),
     ),
   ]);
-  await publishRows(deps, rows);
+  // A wait is left to whoever waits for it, and to tick, also when the commit took so long that it is due: by now it may be another one.
+  await publishRows(
+    deps,
+    rows.filter(({ isWait }) => !isWait),
+  );
 }
 
 function newRow({ queue, random }: OutboxDeps, outgoing: Outgoing, now: number) {

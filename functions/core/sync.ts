@@ -144,24 +144,23 @@ async function applied(pass: Pass, job: JobDoc, seen: Observation): Promise<JobD
   // Not known by name yet: its drainer, or the one that finds out after it, will say.
   if (job.state === 'QUEUED' || job.state === 'SUBMITTING') return undefined;
   if (seen.ref !== job.ref) {
-    if (!lives) return undefined;
-    await cancel(pass, seen);
-    const cause = duplicateCause(job, seen);
-    // Named once: it may show for many passes, and a history is short.
-    const isNamed = job.history.some((move) => move.cause.message === cause.message);
-    return isTerminal(job.state) || isNamed
-      ? undefined
-      : noted(job, { at: pass.deps.clock.now(), cause });
+    if (lives) await cancel(pass, seen);
+    return withSecond(pass.deps, job, seen);
   }
   if (lives && (job.stopRequestedAt !== null || isTerminal(job.state))) await cancel(pass, seen);
   return observed(pass.deps, job, seen);
 }
 
-function duplicateCause(job: JobDoc, seen: Observation): Cause {
-  return {
-    code: 'platform',
-    message: `A second platform job ${seen.ref} of attempt ${seen.attempt} appeared beside ${job.ref}; it was cancelled.`,
-  };
+// The job with a second one of its platform in its history, however late that shows; undefined when it stands there. Named once: it may
+// show for many passes, and a history is short. Why a job ended stays what it was.
+function withSecond({ clock }: CoreDeps, job: JobDoc, seen: Observation): JobDoc | undefined {
+  const name = `A second platform job ${seen.ref} of attempt ${seen.attempt} appeared`;
+  if (job.history.some(({ cause }) => cause.message.startsWith(`${name} `))) return undefined;
+  const beside = job.ref === null ? 'after all' : `beside ${job.ref}`;
+  const end = isTerminal(seen.state) ? `ended as ${seen.state}` : 'was cancelled';
+  const cause: Cause = { code: 'platform', message: `${name} ${beside}; it ${end}.` };
+  const after = noted(job, { at: clock.now(), cause });
+  return isTerminal(job.state) ? { ...after, cause: job.cause } : after;
 }
 
 async function cancel(pass: Pass, { jobId, attempt, ref }: Observation): Promise<void> {

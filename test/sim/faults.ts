@@ -9,6 +9,8 @@ export interface FaultRates {
   duplicate: number;
   drop: number;
   refuse: number;
+  /** Creates that get no answer, and take effect after their client gave up, or never. */
+  late: number;
 }
 
 /** No faults: the fair weather in which everything must end. */
@@ -20,6 +22,7 @@ export const FAIR: FaultRates = {
   duplicate: 0,
   drop: 0,
   refuse: 0,
+  late: 0,
 };
 
 /** A storm of the seed's choice: each kind is off, rare or common, so that some seeds combine few and some many. */
@@ -33,5 +36,6 @@ export function stormOf(world: World): FaultRates {
     duplicate: rate(0.3),
     drop: rate(0.1),
     refuse: rate(0.2),
+    late: rate(0.1),
   };
 }

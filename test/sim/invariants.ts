@@ -1,10 +1,16 @@
-import type { JobDoc, SubmissionDoc } from '../../functions/ports/documents.ts';
+import { waitIdOf } from '../../functions/core/outbox.ts';
+import type { JobDoc, OutboxDoc, SubmissionDoc } from '../../functions/ports/documents.ts';
 import type { Message } from '../../functions/ports/message.ts';
 import type { Store, Write } from '../../functions/ports/store.ts';
 import { isLegalMove, isTerminal, type JobState } from '../../shared/jobs/job-state.ts';
+import { ASSUMED_LIST_LAG_MS, type SimBuild } from './sim-builds.ts';
 import type { Observer } from './sim-service.ts';
+import { Waits } from './waits.ts';
 import type { Worker } from './worker.ts';
 import type { World } from './world.ts';
+
+/** So long after a build was shown nobody begins another: a start takes no longer when nothing pauses (a create that arrives late: 30 s). */
+const SEEN_MS = 33_000;
 
 /** Watches every commit and delivery; the first broken promise is kept. */
 export class Invariants implements Observer {
@@ -16,6 +22,15 @@ export class Invariants implements Observer {
   private readonly fairBound: number;
   /** Claims by others since a principal's job became due and visible to the drainer. */
   private readonly waitingSince = new Map<string, { readonly at: number; others: number }>();
+
+  private readonly waits = new Waits();
+  /** Keys by requirements. */
+  readonly keys = new Map<string | null, string>();
+  /** Whether a submission may be told that its image cannot be made. */
+  mayGiveUp: (key: string) => boolean = () => true;
+  /** Whether workers may sleep for long between two calls now, or did lately. */
+  mayPause: () => boolean = () => true;
+  buildListLagMs = 0;
 
   constructor(world: World, fairBound: number) {
     this.world = world;
@@ -44,6 +59,7 @@ export class Invariants implements Observer {
 
   commit(writes: readonly Write[], worker: Worker | undefined): void {
     for (const write of writes) {
+      if (write.key.collection === 'outbox') this.onWait(write, worker);
       if (write.op !== 'put') continue;
       if (write.key.collection === 'submissions')
         this.onSubmission(documentOf<SubmissionDoc>(write));
@@ -51,7 +67,58 @@ export class Invariants implements Observer {
     }
   }
 
+  published(message: Message, worker: Worker): void {
+    this.waits.published(waitIdOf(message), worker);
+  }
+
+  private onWait(write: Write, worker: Worker | undefined): void {
+    const { id } = write.key;
+    if (!id.startsWith('wait-')) return;
+    const wrong =
+      write.op === 'put'
+        ? this.waits.put(id, documentOf<OutboxDoc>(write), { now: this.world.now(), worker })
+        : this.waits.deleted(id, worker);
+    if (wrong !== undefined) this.broken('outbox', wrong);
+  }
+
+  planned(requirements: string | null, key: string): void {
+    const before = this.keys.get(requirements) ?? key;
+    this.keys.set(requirements, key);
+    if (before !== key) this.broken('one key', `the same dependencies make ${before} and ${key}`);
+  }
+
+  /**
+   * Of builds is promised: an instance has at most one live build of a key and attempt, whatever got lost, while lists are no later than
+   * assumed. Instances do not know of each other but by lists: so one may begin beside another's only until lists show that one. Such a
+   * double is harmless (it makes the same image) and ends by itself, at the latest by its time limit.
+   */
+  build(build: SimBuild, live: readonly SimBuild[]): void {
+    if (this.buildListLagMs > ASSUMED_LIST_LAG_MS) return;
+    const name = `${build.key.slice(0, 12)}.${build.attempt}`;
+    if (!Number.isFinite(build.endsAt)) this.broken('builds end', `${name} has no time limit`);
+    for (const other of live) {
+      if (other.attempt !== build.attempt) continue;
+      if (other.by === build.by)
+        this.broken('one build', `an instance has two of ${name}: ${other.id} and ${build.id}`);
+      const shownMs = this.world.now() - other.visibleAt;
+      if (shownMs > SEEN_MS && !this.mayPause())
+        this.broken(
+          'one build',
+          `${build.id} of ${name}, ${shownMs} ms after lists show ${other.id}`,
+        );
+    }
+  }
+
+  private checkEnding({ id, endingCause, dependencies }: SubmissionDoc): void {
+    if (endingCause?.code !== 'image-failed') return;
+    const key = this.keys.get(dependencies.requirements);
+    if (key !== undefined && this.mayGiveUp(key)) return;
+    this.broken('builds are tried again', `${id} was given up: ${endingCause.message}`);
+  }
+
   private onSubmission(after: SubmissionDoc): void {
+    if (this.submissions.get(after.id)?.endingCause?.code !== 'image-failed')
+      this.checkEnding(after);
     this.submissions.set(after.id, after);
     this.noteWaiting(after);
   }

@@ -45,6 +45,36 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'times[next] = (times[next] ?? 0) + 1 / WEIGHT;',
     replace: '',
   },
+  {
+    name: 'build again without grace',
+    file: 'functions/adapters/gcp/cloud-build-builder.ts',
+    find: 'return !isShown && options.clock.now() < last.at + GRACE_MS;',
+    replace: 'return false;',
+  },
+  {
+    name: 'take a wait without its version',
+    file: 'functions/consumers/in-slices.ts',
+    find: 'put(wait.key, taken, { version: wait.version })',
+    replace: 'put(wait.key, taken)',
+  },
+  {
+    name: 'delete what was published without its version',
+    file: 'functions/core/outbox.ts',
+    find: '...(version === undefined ? {} : { expect: { version } })',
+    replace: '',
+  },
+  {
+    name: 'take over a claim at once',
+    file: 'functions/core/claim-recovery.ts',
+    find: 'atMost: deps.clock.now() }',
+    replace: 'atMost: Number.MAX_SAFE_INTEGER }',
+  },
+  {
+    name: 'give up after one failed build',
+    file: 'functions/core/dependency-build.ts',
+    find: 'progress.retryable && attempt % BUILD_ATTEMPTS !== 0',
+    replace: 'false',
+  },
 ];
 
 /** Plays seeds on a copy of the sources with the bug in it; the first seed that finds it, with what it says, or undefined. */

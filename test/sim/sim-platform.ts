@@ -5,6 +5,7 @@ import {
   PlatformRefusal,
 } from '../../functions/ports/platform.ts';
 import type { PlatformKind } from '../../shared/jobs/platform-kind.ts';
+import type { FaultRates } from './faults.ts';
 import type { Worker } from './worker.ts';
 import type { World } from './world.ts';
 
@@ -26,10 +27,15 @@ export interface SimJob {
 export interface SimPlatformOptions {
   readonly kind: PlatformKind;
   readonly createDeadlineMs: number;
+  /** The bound that the service assumes. */
   readonly listLagMs: number;
+  /** How late lists really may be; above the bound nobody can promise that code is started once. */
+  readonly realLagMs: number;
   /** Whether names are ours (a second create of an attempt answers the first): GKE and process yes, Vertex no. */
   readonly ownNames: boolean;
-  readonly refuse: () => number;
+  readonly rates: () => FaultRates;
+  /** A list showed a job. */
+  readonly onListed?: (job: SimJob) => void;
 }
 
 /** A platform without request ids, with list lag, lost replies and quota refusals. */
@@ -52,7 +58,7 @@ export class SimPlatform {
       kind,
       createDeadlineMs,
       listLagMs,
-      submit: (job) => worker.call(async () => this.create(job)),
+      submit: (job) => worker.call(async () => this.submit(job)),
       find: (jobId) =>
         worker.call(async () =>
           this.visible()
@@ -63,7 +69,10 @@ export class SimPlatform {
         worker.call(async () => ({
           items: this.visible()
             .filter((job) => job.request.lane === lane && this.endOf(job) >= since)
-            .map((job) => this.observe(job)),
+            .map((job) => {
+              this.options.onListed?.(job);
+              return this.observe(job);
+            }),
           next: null,
         })),
       cancel: (ref) => worker.call(async () => this.cancel(ref)),
@@ -76,14 +85,24 @@ export class SimPlatform {
     return this.jobs.filter((job) => this.endOf(job) > this.world.now());
   }
 
-  private create(request: PlatformJob): { ref: string } {
-    const now = this.world.now();
+  private submit(request: PlatformJob): { ref: string } {
+    const { world } = this;
+    const now = world.now();
     if (now > request.createBy)
       throw new PlatformRefusal('quota', 'Too late for this claim.', { retryAfterMs: 1 });
-    if (this.world.chance(this.options.refuse()))
+    if (world.chance(this.options.rates().refuse))
       throw new PlatformRefusal('quota', 'Quota is used up.', {
-        retryAfterMs: this.world.between(1_000, 20_000),
+        retryAfterMs: world.between(1_000, 20_000),
       });
+    if (!world.chance(this.options.rates().late)) return this.create(request);
+    // Its client gives up now; it takes effect by its deadline, or never.
+    if (world.chance(0.7))
+      world.after(world.between(0, request.createBy - now), () => this.create(request));
+    throw new Error('deadline exceeded');
+  }
+
+  private create(request: PlatformJob): { ref: string } {
+    const now = this.world.now();
     const twin = this.options.ownNames
       ? this.jobs.find((job) => sameAttempt(job, request))
       : undefined;
@@ -96,7 +115,7 @@ export class SimPlatform {
       ref,
       request,
       createdAt: now,
-      visibleAt: now + this.world.between(0, this.options.listLagMs),
+      visibleAt: now + this.world.between(0, this.options.realLagMs),
       startsAt,
       endsAt: startsAt + this.world.between(1_000, 90_000),
       exitCode: this.world.chance(0.1) ? 1 : 0,

@@ -7,17 +7,21 @@ import type { CoreDeps, LaneSetting } from '../../functions/core/deps.ts';
 import { createMeters } from '../../functions/core/meters.ts';
 import { syncLane } from '../../functions/core/sync.ts';
 import { tick } from '../../functions/core/tick.ts';
-import { DEFAULT_TIMING, type Timing } from '../../functions/core/timing.ts';
+import { syncLanes } from '../../functions/core/tick-lanes.ts';
+import type { Timing } from '../../functions/core/timing.ts';
+import { wakeImages } from '../../functions/core/wake-images.ts';
+import { HOSTED_TIMING, TICK_MS } from '../../functions/hosted/hosted-timing.ts';
 import type { SubmissionDoc } from '../../functions/ports/documents.ts';
-import type { ImageBuilder } from '../../functions/ports/image-builder.ts';
 import type { LayerStore } from '../../functions/ports/layer-store.ts';
 import type { Message } from '../../functions/ports/message.ts';
 import type { Store, Write } from '../../functions/ports/store.ts';
 import { SILENT_LOG } from '../doubles/logs.ts';
 import { FAIR, type FaultRates } from './faults.ts';
+import { type SimBuild, SimBuilds } from './sim-builds.ts';
+import { SimInstance } from './sim-instance.ts';
 import type { SimPlatform } from './sim-platform.ts';
 import { Worker } from './worker.ts';
-import type { World } from './world.ts';
+import { NEVER, type World } from './world.ts';
 
 const ACK_DEADLINE_MS = 600_000;
 const MAX_DELIVERIES = 12;
@@ -28,6 +32,10 @@ const NEVER_ENDS = new AbortController().signal;
 export interface Observer {
   commit(writes: readonly Write[], worker: Worker | undefined): void;
   deliver(message: Message, store: Store): Promise<void>;
+  published(message: Message, worker: Worker): void;
+  /** What the dependencies of a submission make, as the builder planned it. */
+  planned(requirements: string | null, key: string): void;
+  build(build: SimBuild, live: readonly SimBuild[]): void;
 }
 
 /** The hosted service in virtual time: handlers on memory adapters, messages at least once, every call at risk. */
@@ -40,8 +48,9 @@ export class SimService {
   readonly timing: Timing;
   private readonly chunkSize: number;
   rates: FaultRates = FAIR;
-  /** Builds started, by key. */
-  readonly builds = new Map<string, { readyAt: number; starts: number }>();
+  readonly builds: SimBuilds;
+  private readonly instances: SimInstance[] = [];
+  private readonly maxInstances: number;
   private current: Worker | undefined;
   private readonly configs = createConfigCache();
   private readonly meters = createMeters();
@@ -51,6 +60,7 @@ export class SimService {
     platform: SimPlatform;
     lane: LaneSetting;
     observer: Observer;
+    buildListLagMs: number;
     timing?: Partial<Timing>;
   }) {
     this.world = options.world;
@@ -58,7 +68,14 @@ export class SimService {
     this.lane = options.lane;
     this.observer = options.observer;
     this.chunkSize = options.world.between(1, 12);
-    this.timing = { ...DEFAULT_TIMING, ...options.timing };
+    this.timing = { ...HOSTED_TIMING, ...options.timing };
+    this.maxInstances = options.world.pick([1, 1, 2, 4]);
+    this.builds = new SimBuilds(options.world, {
+      listLagMs: options.buildListLagMs,
+      rates: () => this.rates,
+      onCreate: (build, live) => this.observer.build(build, live),
+      notify: () => this.wakeImages(),
+    });
     this.store = createMemoryStore({
       clock: this.world,
       onCommit: (writes) => this.observer.commit(writes, this.current),
@@ -73,19 +90,62 @@ export class SimService {
   /** Runs a handler in a worker of its own; rejects when the worker crashes, as its caller would see it. */
   invoke<T>(handler: (deps: CoreDeps) => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const worker = new Worker(
+      const instance = this.anInstance();
+      const worker: Worker = new Worker(
         this.world,
         () => this.rates,
-        () => reject(new Error('connection lost')),
+        () => {
+          reject(new Error('connection lost'));
+          instance.leave(worker);
+          // The instance died, and all that ran there; or it went on, and only this request was given up.
+          if (this.world.chance(0.5)) instance.life.die();
+        },
       );
-      handler(this.depsFor(worker)).then(
-        (value) => worker.alive && resolve(value),
-        (error) => worker.alive && reject(error),
-      );
+      instance.enter(worker);
+      handler(this.depsFor(worker, instance))
+        .then(
+          (value) => worker.alive && resolve(value),
+          (error) => worker.alive && reject(error),
+        )
+        .finally(() => instance.leave(worker));
     });
   }
 
-  /** Ticks and syncs for ever, as the scheduler does. */
+  // Of those that live any one, or a cold one; the service may have several.
+  private anInstance(): SimInstance {
+    const { world } = this;
+    const alive = this.instances.filter(({ life }) => life.alive);
+    // Scaled in, or replaced by a new revision: what runs there ends in peace, and nobody else gets there.
+    if (alive.length > 0 && world.chance(this.rates.crashAfter / 4)) alive.shift();
+    if (alive.length < this.maxInstances && (alive.length === 0 || world.chance(0.2)))
+      alive.push(new SimInstance(world, () => this.rates, this.builds));
+    this.instances.splice(0, this.instances.length, ...alive);
+    return world.pick(alive);
+  }
+
+  /** Fair weather from here on. What still sleeps on the old instances may die there, and takes nobody along. */
+  calm(): void {
+    this.rates = FAIR;
+    this.instances.splice(0);
+  }
+
+  private wakeImages(): void {
+    this.invoke(wakeImages).catch(() => undefined);
+  }
+
+  /** The scheduler's call each minute, as tick-routes.ts does it; calls may be lost. */
+  scheduleHosted(): void {
+    this.world.after(TICK_MS, () => {
+      this.scheduleHosted();
+      if (this.world.chance(this.rates.drop)) return;
+      this.invoke(async (deps) => {
+        await tick(deps).catch(() => undefined);
+        await syncLanes(deps, { everyMs: TICK_MS, signal: NEVER_ENDS });
+      }).catch(() => undefined);
+    });
+  }
+
+  /** Ticks now and then for ever. */
   schedule(): void {
     this.world.after(this.world.between(20_000, 60_000), () => {
       this.invoke(tick).catch(() => undefined);
@@ -133,19 +193,34 @@ export class SimService {
     });
   }
 
-  private depsFor(worker: Worker): CoreDeps {
+  private depsFor(worker: Worker, instance: SimInstance): CoreDeps {
     return {
       store: this.storeFor(worker),
       queue: {
         keepsMessages: true,
         publish: (messages) =>
           worker.call(async () => {
-            for (const message of messages) this.send(message);
+            for (const message of messages) {
+              this.observer.published(message, worker);
+              this.send(message);
+            }
           }),
       },
       layers: VERIFIED_LAYERS,
-      builder: this.builderFor(worker),
-      registry: null,
+      builder: {
+        ...instance.builder,
+        plan: async (dependencies) => {
+          const plan = await whileAlive(worker, () => instance.builder.plan(dependencies));
+          if (plan !== null) this.observer.planned(dependencies.requirements, plan.key);
+          return plan;
+        },
+        start: (build) => whileAlive(worker, () => instance.builder.start(build)),
+        poll: (key, attempt) => whileAlive(worker, () => instance.builder.poll(key, attempt)),
+      },
+      registry: {
+        resolve: (reference) => whileAlive(worker, () => instance.registry.resolve(reference)),
+        append: (image) => whileAlive(worker, () => instance.registry.append(image)),
+      },
       platforms: new Map([[this.platform.options.kind, this.platform.portFor(worker)]]),
       lanes: [this.lane],
       defaultPlatform: this.lane.platform,
@@ -196,42 +271,11 @@ export class SimService {
       count: (query, params) => worker.call(() => store.count(query, params)),
     };
   }
+}
 
-  private builderFor(worker: Worker): ImageBuilder {
-    return {
-      plan: (dependencies) =>
-        worker.call(async () => {
-          const key = dependencies.requirements;
-          return key === null
-            ? null
-            : {
-                key,
-                image: null,
-                ready:
-                  (this.builds.get(key)?.readyAt ?? Number.POSITIVE_INFINITY) <= this.world.now(),
-              };
-        }),
-      start: ({ key }) =>
-        worker.call(async () => {
-          const before = this.builds.get(key);
-          if (before === undefined)
-            this.builds.set(key, {
-              readyAt: this.world.now() + this.world.between(1_000, 60_000),
-              starts: 1,
-            });
-        }),
-      poll: (key) =>
-        worker.call(async () => {
-          const build = this.builds.get(key);
-          if (build === undefined) return { state: 'absent' } as const;
-          return build.readyAt <= this.world.now()
-            ? ({ state: 'ready' } as const)
-            : ({ state: 'building' } as const);
-        }),
-      cancel: () => worker.call(async () => undefined),
-      readLog: async () => ({ text: '', next: 0 }),
-    };
-  }
+// What a dead worker would do next is never done.
+function whileAlive<T>({ alive }: Worker, run: () => Promise<T>): Promise<T> {
+  return alive ? run() : NEVER;
 }
 
 const VERIFIED_LAYERS: LayerStore = {

@@ -70,11 +70,13 @@ interface Builder {
  * Makes dependency images with Cloud Build: the image of a key is there when its tag is. All that has to be known is in the registry and
  * in the tags of builds, so that several instances, and later ones, agree; what this one remembers only fills the time until lists show
  * it. Two instances that start the same attempt at once may make two builds: both make the same image.
+ * `builds`: Cloud Build, where it is not to be spoken to as the options say.
  */
 export function createCloudBuildBuilder(
   options: CloudBuildBuilderOptions,
+  builds: CloudBuilds = createCloudBuilds(options),
 ): ImageBuilder & { close(): Promise<void> } {
-  const builder: Builder = { options, builds: createCloudBuilds(options), sent: new Map() };
+  const builder: Builder = { options, builds, sent: new Map() };
   const resolveBase = keptBases(options);
   const plan = (dependencies: DependencyRequest) =>
     planDependencyImage(dependencies, {

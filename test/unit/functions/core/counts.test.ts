@@ -29,6 +29,19 @@ describe('counts by state', () => {
     });
   });
 
+  test('are not settled by a job that moves while states are counted', async ({ expect }) => {
+    const deps = await withJobs('SUBMITTING', 'SUCCEEDED');
+    const late: Store['count'] = async (query, params) => {
+      const isBefore = 'state' in params && params.state === 'SUBMITTED';
+      if ('state' in params && params.state === 'SUBMITTING') {
+        await saved(deps, 'jobs', aJob({ groupId, state: 'SUBMITTED' }));
+      }
+      return isBefore ? 0 : deps.store.count(query, params);
+    };
+    const counts = await countsOf({ ...deps, store: { ...deps.store, count: late } }, scope);
+    expect(counts).toMatchObject({ settled: false, byState: { SUCCEEDED: 1 } });
+  });
+
   test('are kept for two seconds, and computed again after that', async ({ expect }) => {
     const deps = await withJobs('RUNNING');
     await countsOf(deps, scope);

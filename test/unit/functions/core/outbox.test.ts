@@ -4,7 +4,7 @@ import { retryStale } from '../../../../functions/core/retry-stale.ts';
 import type { Message } from '../../../../functions/ports/message.ts';
 import { put, StaleVersion } from '../../../../functions/ports/store.ts';
 import { aJob, coreDeps, LANE, START } from '../../../doubles/builders.ts';
-import { jobsNow, saved, waitingMessages } from '../../../doubles/store-access.ts';
+import { beforeCommit, jobsNow, saved, waitingMessages } from '../../../doubles/store-access.ts';
 
 const message: Message = { kind: 'drain', lane: LANE };
 
@@ -45,6 +45,19 @@ describe('outbox', () => {
     await commitAndPublish(deps, [], [{ message, notBefore: START + 1 }]);
     expect(deps.queue.take()).toEqual([]);
     expect(await waitingMessages(deps)).toEqual([{ message, notBefore: START + 1 }]);
+  });
+
+  test('a wait that came due while it was committed is left as it is', async ({ expect }) => {
+    const deps = coreDeps();
+    const store = beforeCommit(
+      deps.store,
+      () => true,
+      () => deps.clock.advance(5_000),
+    );
+    const notBefore = deps.clock.now() + 1_000;
+    await commitAndPublish({ ...deps, store }, [], [{ message, notBefore }]);
+    expect(deps.queue.take()).toEqual([]);
+    expect(await waitingMessages(deps)).toHaveLength(1);
   });
 
   test('where the rows are the messages, publishing does not delete them', async ({ expect }) => {

@@ -78,17 +78,24 @@ describe('sync', () => {
     expect((await jobNow(deps)).history).toHaveLength(2);
   });
 
-  test('a second one of a job that has ended is ended too; its end changes nothing', async ({
+  test('a second one of a job that has ended is ended too, and named; its end changes nothing else', async ({
     expect,
   }) => {
     const deps = await withJobs({ state: 'SUCCEEDED', ref: 'ref-1' });
+    const before = await jobNow(deps);
     deps.platform.observations = [
       anObservation({ ref: 'ref-2' }),
       anObservation({ ref: 'ref-3', state: 'STOPPED' }),
     ];
-    await sync(deps);
-    expect(deps.platform.cancelled).toEqual(['ref-2']);
-    expect((await jobNow(deps)).state).toBe('SUCCEEDED');
+    for (let pass = 0; pass < 3; pass++) await sync(deps);
+    expect(new Set(deps.platform.cancelled)).toEqual(new Set(['ref-2']));
+    const { history, ...after } = await jobNow(deps);
+    expect(after).toMatchObject({ state: 'SUCCEEDED', cause: before.cause, ref: 'ref-1' });
+    const notes = history.slice(before.history.length).map(({ cause }) => cause.message);
+    expect(notes).toEqual([
+      'A second platform job ref-2 of attempt 1 appeared beside ref-1; it was cancelled.',
+      'A second platform job ref-3 of attempt 1 appeared beside ref-1; it ended as STOPPED.',
+    ]);
   });
 
   test('asks again for the end of what is to stop, and of what lives though we hold it as ended', async ({
