@@ -1,7 +1,7 @@
 import type { JobView } from '../../shared/api/jobs.ts';
 import { AppError } from '../../shared/errors/app-error.ts';
 import { isTerminal } from '../../shared/jobs/job-state.ts';
-import { type Client, LOG_CURSOR_HEADER } from '../lib/client.ts';
+import { type Client, LOG_CURSOR_HEADER, LOG_ENDED_HEADER } from '../lib/client.ts';
 import { connectToRead } from '../lib/connect.ts';
 import type { Context } from '../lib/context.ts';
 import { printable, StdoutClosed } from '../lib/output.ts';
@@ -19,7 +19,11 @@ export async function run(ctx: Context): Promise<number> {
   const log = createLogReader(ctx, client, jobId);
   if (!ctx.options.isSet('follow') || !connection.live) {
     await log.catchUp();
-    tellState(ctx, await client.job(jobId), log.printed());
+    const job = await client.job(jobId);
+    tellState(ctx, job, log.printed());
+    if (isTerminal(job.stage) && log.mayGrow()) {
+      ctx.out.note(`Its last lines may not be here yet. Wait for them: caliban logs ${jobId} --follow`);
+    }
     return 0;
   }
   let told = '';
@@ -28,6 +32,10 @@ export async function run(ctx: Context): Promise<number> {
     const job = await client.job(jobId);
     await log.catchUp();
     if (isTerminal(job.stage)) {
+      if (log.mayGrow()) {
+        ctx.out.note('The job has ended; waiting for its last lines.');
+        await log.follow();
+      }
       tellState(ctx, job, log.printed());
       return 0;
     }
@@ -77,6 +85,8 @@ interface LogReader {
   follow(): Promise<void>;
   /** Bytes printed so far. */
   printed(): number;
+  /** Whether more may come, as the last look said. */
+  mayGrow(): boolean;
 }
 
 /**
@@ -87,6 +97,7 @@ function createLogReader(ctx: Context, client: Client, jobId: string): LogReader
   let since = '';
   let ahead = 0;
   let total = 0;
+  let mayGrow = false;
 
   const print = async (response: Response): Promise<Piece> => {
     let skip = ahead;
@@ -110,6 +121,7 @@ function createLogReader(ctx: Context, client: Client, jobId: string): LogReader
   const readOnce = async (): Promise<'more' | 'end' | 'broken'> => {
     const response = await client.logs(jobId, { since, follow: false });
     const cursor = response.headers.get(LOG_CURSOR_HEADER);
+    mayGrow = response.headers.get(LOG_ENDED_HEADER) === 'false';
     const { end, bytes } = await print(response);
     if (end === 'broken') return 'broken';
     if (cursor === null || cursor === since) return 'end';
@@ -135,5 +147,6 @@ function createLogReader(ctx: Context, client: Client, jobId: string): LogReader
       await print(await client.logs(jobId, { since, follow: true }));
     },
     printed: () => total,
+    mayGrow: () => mayGrow,
   };
 }

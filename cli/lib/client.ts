@@ -78,6 +78,9 @@ export interface Client {
 /** The header with the place in a log behind the answer. */
 export const LOG_CURSOR_HEADER = 'X-Caliban-Log-Cursor';
 
+/** Whether the log of a job that is over ends there; lines of a cloud's log come a little late. */
+export const LOG_ENDED_HEADER = 'X-Caliban-Log-Ended';
+
 /** A client of one service. */
 export function createClient(remote: Remote): Client {
   return { remote, ...sending(remote), ...reading(remote) };

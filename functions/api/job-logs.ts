@@ -27,7 +27,9 @@ const getLogs = createRoute({
   summary: 'What a job printed',
   description:
     `Plain text from \`since\` on, at most ${LIMITS.logChunkBytes} bytes; ${LOG_CURSOR_HEADER} is the place behind it, ` +
-    'for the next `since`; the same place again means: nothing more by now. With `follow=true` the text goes on until ' +
+    'for the next `since`; the same place again means: nothing more by now, and ' +
+    `${LOG_ENDED_HEADER} whether more may come. ` +
+    'With `follow=true` the text goes on until ' +
     `the job is over, or for ${LIMITS.followMs / 60_000} minutes. Followed with Accept: ${EVENT_STREAM}: event \`log\` ` +
     'with `{"text"}`, its id is the place behind it (resume with Last-Event-ID, or as `since`); at the end event `end` ' +
     'with `{"ended"}`: true when the job is over and its log was told whole. `grep` keeps lines that hold a text.',
@@ -35,7 +37,11 @@ const getLogs = createRoute({
   responses: {
     200: {
       description: 'The log.',
-      headers: { ...ANSWER_HEADERS, [LOG_CURSOR_HEADER]: { schema: { type: 'string' } } },
+      headers: {
+        ...ANSWER_HEADERS,
+        [LOG_CURSOR_HEADER]: { schema: { type: 'string' } },
+        [LOG_ENDED_HEADER]: { schema: { type: 'string', enum: ['true', 'false'] } },
+      },
       content: {
         'text/plain': { schema: z.string() },
         [EVENT_STREAM]: { schema: logEvent },
@@ -56,6 +62,7 @@ export function addJobLogs(app: Api, host: ApiHost): void {
       const piece = await readLog(host.deps, id, request);
       c.header('Content-Type', 'text/plain; charset=utf-8');
       c.header(LOG_CURSOR_HEADER, cursorText(id, piece.next));
+      c.header(LOG_ENDED_HEADER, String(piece.ended));
       return c.body(piece.text, 200);
     }
     await getJob(host.deps, id);

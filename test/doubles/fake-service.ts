@@ -31,6 +31,8 @@ export interface FakeState {
   logs: Map<string, string>;
   /** Bytes of one plain log answer. */
   logChunk: number;
+  /** Whether the log of a job that is over is told to be whole. */
+  logEnds: boolean;
   pageSize: number;
   layers: Map<string, Buffer>;
   sessions: Map<string, { total: number; bytes: Buffer }>;
@@ -91,6 +93,7 @@ function emptyState(): FakeState {
     progress: [aSubmission({ done: true })],
     logs: new Map(),
     logChunk: 1_000,
+    logEnds: true,
     pageSize: 1_000,
     layers: new Map(),
     sessions: new Map(),
@@ -253,6 +256,7 @@ function addJobs(app: Hono<Env>, state: FakeState): void {
     const part = log.subarray(since, since + state.logChunk);
     return c.body(new Uint8Array(part), 200, {
       'X-Caliban-Log-Cursor': String(since + part.length),
+      'X-Caliban-Log-Ended': String(state.logEnds && isTerminal(job.stage)),
     });
   });
 }

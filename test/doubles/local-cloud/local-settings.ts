@@ -23,7 +23,7 @@ export function localSettings(of: {
     logLevel: 'debug',
     layersBucket: of.buckets.layers,
     topicPrefix: of.topicPrefix,
-    images: { repository: of.repository, signIn: 'none' },
+    images: { repository: of.repository, signIn: 'google' },
     builds: {
       region: 'us-central1',
       logsBucket: of.buckets.logs,

@@ -20,6 +20,25 @@ describe('logs', () => {
     t.expect({ status, stdout }).toEqual({ status: 0, stdout: `${LOG}and the end\n` });
   });
 
+  test('--follow repeats nothing where an answer holds less than what was followed', async (t) => {
+    const { run, state } = await setUp(t, { logChunk: 7 });
+    const later = 'a second part, longer than a piece\n'.repeat(3);
+    state.logs.set('s1-1 later', later);
+    const { stdout } = await run(['-f']);
+    t.expect(stdout).toBe(`${LOG}${later}`);
+  });
+
+  test('the last lines of a job that has ended may come late: that is said, or waited for', async (t) => {
+    const late = { logEnds: false, jobs: [aJob({ stage: 'SUCCEEDED', state: 'SUCCEEDED' })] };
+    const plain = await setUp(t, late);
+    t.expect((await plain.run([])).stderr).toContain('caliban logs s1-1 --follow');
+    const followed = await setUp(t, late);
+    followed.state.logs.set('s1-1 later', 'the last line\n');
+    const { stdout, stderr } = await followed.run(['--follow']);
+    t.expect(stdout).toBe(`${LOG}the last line\n`);
+    t.expect(stderr).toContain('waiting for its last lines');
+  });
+
   test('--follow of a job that has ended prints it all and returns', async (t) => {
     const { run, state } = await setUp(t, {});
     state.jobs = [aJob({ stage: 'FAILED', state: 'FAILED' })];
