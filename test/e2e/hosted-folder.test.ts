@@ -5,6 +5,7 @@ import { cpSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
+import { gzipSync } from 'node:zlib';
 import { describe, test } from 'vitest';
 import * as z from 'zod';
 import { temporaryDirectory } from '../adapters/temporary-directory.ts';
@@ -54,7 +55,34 @@ describe('the folder of the functions', { timeout: 180_000 }, () => {
     });
     const answer = await fetch(`${api.url}/v1/me`);
     expect(answer.status).toBe(503);
-    expect(await answer.text()).toContain('layersBucket');
+    expect(await answer.json()).toMatchObject({ error: { code: 'SETTINGS_INVALID' } });
+    expect(api.printed()).toContain('layersBucket: Invalid input');
+  });
+
+  test('nothing of a body is unpacked or parsed before it is known who is calling', async ({
+    expect,
+    onTestFinished,
+  }) => {
+    const api = await startFunction(onTestFinished, [FRAMEWORK, '--target=api'], {
+      cwd: FUNCTIONS_FOLDER,
+    });
+    const check = (body: BodyInit, headers: Record<string, string>) =>
+      fetch(`${api.url}/v1/layers/check`, { method: 'POST', body, headers });
+    const json = { 'content-type': 'application/json' };
+    const packed = { ...json, 'content-encoding': 'gzip' };
+    const bomb = new Uint8Array(gzipSync(Buffer.alloc(200 * 1024 * 1024)));
+    expect((await check(bomb, packed)).status).toBe(401);
+    const authorization = `Bearer ${TOKEN}`;
+    const broken = await check('{"diffIds": [', { ...json, authorization });
+    expect([broken.status, await broken.json()]).toMatchObject([
+      400,
+      { error: { code: 'REQUEST_INVALID' } },
+    ]);
+    const unpacked = await check(bomb, { ...packed, authorization });
+    expect(unpacked.status).toBe(400);
+    const me = await fetch(`${api.url}/v1/me`, { headers: { authorization } });
+    expect(me.status).toBe(200);
+    expect(peakKilobytes(api.pid)).toBeLessThan(300_000);
   });
 
   test('loading api loads neither Vertex AI, Cloud Build, Logging nor Kubernetes', async ({
@@ -85,7 +113,14 @@ describe('the folder of the functions', { timeout: 180_000 }, () => {
 
 const FRAMEWORK = join(ROOT, 'node_modules', '.bin', 'functions-framework');
 
+// Most memory that a process ever had.
+function peakKilobytes(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return Number(/VmHWM:\s*(\d+) kB/.exec(status)?.[1]);
+}
+
 interface StartedFunction {
+  readonly pid: number;
   readonly url: string;
   printed(): string;
 }
@@ -125,7 +160,7 @@ async function startFunction(
       () => true,
       () => false,
     );
-    if (isUp) return { url, printed: () => printed };
+    if (isUp) return { pid: child.pid ?? 0, url, printed: () => printed };
     if (child.exitCode !== null) throw new Error(printed);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
