@@ -26,12 +26,15 @@ export function createTick(options: TickOptions): Hono {
   const app = createInternalApp(options, BODY_BYTES);
   app.post('/internal/tick', async (c) => {
     const failures: unknown[] = [];
-    const attempt = (step: string, run: () => Promise<unknown>) =>
-      run().catch((error: unknown) => {
-        deps.log.error({ step, error: String(error) }, 'tick failed');
-        failures.push(error);
-      });
     await withinDeadline(options, 'A tick', async (signal) => {
+      const attempt = async (step: string, run: () => Promise<unknown>) => {
+        // Nothing begins once its time is over: the answer is out, and the next tick does it.
+        signal.throwIfAborted();
+        await run().catch((error: unknown) => {
+          deps.log.error({ step, error: String(error) }, 'tick failed');
+          failures.push(error);
+        });
+      };
       const bounded = options.depsUntil(signal);
       await attempt('repair', () => tick(bounded));
       await attempt('sync', () => syncLanes(bounded, { everyMs, signal }));

@@ -2,10 +2,10 @@ import type { ExperimentConfig } from '../../shared/experiments/config-model.ts'
 
 /** Most bytes of the documents of one chunk: stores take a commit of 4 MiB, of which other things are part too. */
 const CHUNK_BYTES = 3 * 1024 * 1024;
-/** What an experiment and its job have besides arguments and flags, labels and facets included. */
+/** What an experiment and its job have besides arguments, flags and labels. */
 const FIXED_BYTES = 4 * 1024;
-/** An experiment and its job each hold the flags, and facets hold them once more. */
-const FLAG_COPIES = 3;
+/** An experiment and its job each hold the flags and labels, as facets too, which a store may keep beside the document. */
+const COPIES = 6;
 
 /**
  * How many experiments are created in one commit: `most`, or fewer where arguments or flag values are long. At least one, whose documents
@@ -15,12 +15,13 @@ export function chunkSizeOf(
   most: number,
   from: {
     readonly scriptArgs: readonly string[];
+    readonly labels: Readonly<Record<string, string>>;
     readonly configText: string;
     readonly config: ExperimentConfig;
   },
 ): number {
-  const fixed = FIXED_BYTES + Buffer.byteLength(JSON.stringify(from.scriptArgs));
-  const sizeWith = (flags: number) => Math.floor(CHUNK_BYTES / (fixed + FLAG_COPIES * flags));
+  const fixed = FIXED_BYTES + sizeOf(from.scriptArgs) + COPIES * sizeOf(from.labels);
+  const sizeWith = (flags: number) => Math.floor(CHUNK_BYTES / (fixed + COPIES * flags));
   // The flags of one experiment are never longer than the whole text: of a short one nothing has to be measured.
   const atLeast = sizeWith(Buffer.byteLength(from.configText));
   if (atLeast >= most) return most;
@@ -37,6 +38,10 @@ function longestFlags({ sweeps }: ExperimentConfig): number {
 
 function longestOf(rows: readonly unknown[]): number {
   return rows.reduce<number>((longest, row) => {
-    return Math.max(longest, Buffer.byteLength(JSON.stringify(row) ?? ''));
+    return Math.max(longest, sizeOf(row));
   }, 0);
+}
+
+function sizeOf(value: unknown): number {
+  return Buffer.byteLength(JSON.stringify(value) ?? '');
 }

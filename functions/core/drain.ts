@@ -129,7 +129,7 @@ async function freePlaces(deps: CoreDeps, slice: Slice): Promise<number | Step> 
   const active = await deps.store.count('activeJobsOfLane', { lane: slice.laneId, active: true });
   const ahead = deps.platforms.get(platform)?.ahead?.() ?? 0;
   const room = policy.maxActive + ahead - active;
-  if (room <= 0) return { kind: 'wait', ms: deps.timing.idleWaitMs };
+  if (room <= 0) return idle(deps);
   if (policy.ratePerMinute === null) return Math.min(room, BATCH);
   if (slice.block === undefined || slice.spent >= slice.block.count) {
     slice.block = await reserveBlock(deps, slice.lease, room);
@@ -185,7 +185,13 @@ async function closeIfDrained(deps: CoreDeps, seen: SubmissionDoc): Promise<void
 
 function nothingDue(deps: CoreDeps, slice: Slice): Step {
   slice.open = { at: Number.NEGATIVE_INFINITY, submissions: [] };
-  return { kind: 'wait', ms: deps.timing.idleWaitMs };
+  return idle(deps);
+}
+
+// Where messages wake the drainer (a place that came free, jobs that were created) and tick those whose instant has come, waiting would only
+// keep an instance from its end.
+function idle({ queue, timing }: CoreDeps): Step {
+  return queue.keepsMessages ? { kind: 'end' } : { kind: 'wait', ms: timing.idleWaitMs };
 }
 
 async function submitJobs(
@@ -215,6 +221,7 @@ async function submitJobs(
 
 // A wake that met our lease ended at once, perhaps after our last look: so look once more, the lease being free again.
 async function leaveWake(deps: CoreDeps, slice: Slice): Promise<void> {
+  if (deps.queue.keepsMessages) return leaveWakeForWork(deps, slice);
   const open = await deps.store.list('openSubmissions', { openLane: slice.laneId }, { limit: 1 });
   const claims = await deps.store.list(
     'stuckClaims',
@@ -226,4 +233,30 @@ async function leaveWake(deps: CoreDeps, slice: Slice): Promise<void> {
   const soon = deps.clock.now() + (open.items.length > 0 ? deps.timing.idleWaitMs : 0);
   const notBefore = open.items.length > 0 ? soon : Math.max(soon, stuckUntil);
   await commitAndPublish(deps, [], [{ message: { kind: 'drain', lane: slice.laneId }, notBefore }]);
+}
+
+// Only for what can be done now, or was claimed and not settled: everything else is woken by what changes it.
+async function leaveWakeForWork(deps: CoreDeps, { laneId, lease }: Slice): Promise<void> {
+  const message = { kind: 'drain', lane: laneId } as const;
+  const [stuck] = (
+    await deps.store.list('stuckClaims', { lane: laneId, state: 'SUBMITTING' }, { limit: 1 })
+  ).items;
+  const { maxActive } = lease.lane.value.policy;
+  if (await hasDueJob(deps, laneId)) {
+    const active = await deps.store.count('activeJobsOfLane', { lane: laneId, active: true });
+    if (active < maxActive) {
+      const notBefore = deps.clock.now() + deps.timing.idleWaitMs;
+      return commitAndPublish(deps, [], [{ message, notBefore }]);
+    }
+  }
+  if (stuck === undefined) return;
+  await commitAndPublish(deps, [], [{ message, notBefore: stuck.value.claimUntil }]);
+}
+
+async function hasDueJob(deps: CoreDeps, lane: string): Promise<boolean> {
+  const due = { lane, state: 'QUEUED', atMost: deps.clock.now() } as const;
+  const [job] = (await deps.store.list('jobsOfLaneByState', due, { limit: 1 })).items;
+  if (job === undefined) return false;
+  const open = await deps.store.list('openSubmissions', { openLane: lane }, { limit: 1 });
+  return open.items.length > 0;
 }

@@ -1,4 +1,4 @@
-import type { LaneDoc, TokenBlock } from '../ports/documents.ts';
+import type { LaneDoc, LanePolicy, TokenBlock } from '../ports/documents.ts';
 import { put, StaleVersion, type Stored } from '../ports/store.ts';
 import type { CoreDeps, LaneSetting } from './deps.ts';
 import type { VirtualTimes } from './gate.ts';
@@ -66,6 +66,29 @@ export async function freeLeases(
   if (lane === undefined) return;
   const free = { ...lane.value, policy: setting.policy, leaseHolder: null, leaseUntil: 0 };
   await deps.store.commit([put(lane.key, free, { version: lane.version })]);
+}
+
+/**
+ * Gives a lane the policy as it is set now, if it has another: what was set when the lane was made must not govern for ever. A drainer that
+ * holds the lane loses its lease by that, and the next one goes on.
+ */
+export async function keepPolicy(
+  deps: Pick<CoreDeps, 'lanes' | 'log' | 'store'>,
+  lane: Stored<'lanes'>,
+): Promise<void> {
+  const policy = deps.lanes.find(({ id }) => id === lane.value.id)?.policy;
+  if (policy === undefined || isSamePolicy(policy, lane.value.policy)) return;
+  try {
+    await deps.store.commit([put(lane.key, { ...lane.value, policy }, { version: lane.version })]);
+    deps.log.info({ lane: lane.value.id, ...policy }, 'policy of a lane changed');
+  } catch (error) {
+    // Its drainer was quicker; the next tick comes.
+    if (!(error instanceof StaleVersion)) throw error;
+  }
+}
+
+function isSamePolicy(one: LanePolicy, other: LanePolicy): boolean {
+  return one.ratePerMinute === other.ratePerMinute && one.maxActive === other.maxActive;
 }
 
 async function writeLane(

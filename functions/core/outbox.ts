@@ -1,5 +1,5 @@
 import { type OutboxDoc, SCHEMA_VERSION } from '../ports/documents.ts';
-import type { Message } from '../ports/message.ts';
+import { MESSAGE_KINDS, type Message } from '../ports/message.ts';
 import { put, StaleVersion, type Write } from '../ports/store.ts';
 import type { CoreDeps } from './deps.ts';
 import { hashOf } from './ids.ts';
@@ -75,14 +75,17 @@ export async function publishRows(deps: OutboxDeps, rows: readonly OutboxRow[]):
   await publishNow(deps, due);
 }
 
-/** Publishes rows whether they are due or not, as `publishRows` does. */
+/** Publishes rows whether they are due or not, as `publishRows` does. One kind that cannot be published keeps no other. */
 export async function publishNow(deps: OutboxDeps, rows: readonly OutboxRow[]): Promise<void> {
-  if (rows.length === 0) return;
-  try {
-    await deps.queue.publish(rows.map(({ doc }) => doc.message));
-    if (deps.queue.keepsMessages) await forget(deps, rows);
-  } catch (error) {
-    deps.log.warn({ error: String(error), rows: rows.length }, 'messages left to tick');
+  for (const kind of MESSAGE_KINDS) {
+    const some = rows.filter(({ doc }) => doc.kind === kind);
+    if (some.length === 0) continue;
+    try {
+      await deps.queue.publish(some.map(({ doc }) => doc.message));
+      if (deps.queue.keepsMessages) await forget(deps, some);
+    } catch (error) {
+      deps.log.warn({ kind, error: String(error), rows: some.length }, 'messages left to tick');
+    }
   }
 }
 

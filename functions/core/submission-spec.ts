@@ -48,6 +48,7 @@ export async function checkSpec(
   const count = countWithin(config, LIMITS.experiments);
   const chunkSize = chunkSizeOf(deps.chunkSize, {
     scriptArgs: spec.scriptArgs,
+    labels: spec.labels,
     ...{ configText, config },
   });
   return { configText, config, count, lane, hardware, chunkSize, unverified };

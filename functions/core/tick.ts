@@ -1,11 +1,14 @@
 import type { Cause } from '../../shared/jobs/cause.ts';
-import type { Message } from '../ports/message.ts';
+import type { SubmissionDoc } from '../ports/documents.ts';
+import { MESSAGE_KINDS, type Message } from '../ports/message.ts';
 import { put, STORE_LIMIT, StaleVersion, type Stored } from '../ports/store.ts';
 import type { CoreDeps } from './deps.ts';
 import { requestEnding } from './ending.ts';
 import { repairExpansion } from './expand.ts';
-import { commitAndPublish, publishRows } from './outbox.ts';
+import { keepPolicy } from './lane.ts';
+import { commitAndPublish, type Outgoing, publishRows } from './outbox.ts';
 import { everyOf, getOne } from './records.ts';
+import { layersOf } from './submission-spec.ts';
 
 /** Most repairs of one kind in one tick; the next tick goes on. */
 const REPAIRS = 50;
@@ -22,21 +25,25 @@ export async function tick(deps: CoreDeps): Promise<void> {
   if (mayLose) await publishLeftovers(deps);
   for await (const lane of everyOf(deps, 'lanes', {})) {
     if (lane.value.leaseUntil <= deps.clock.now()) await wakeLane(deps, lane.value.id);
+    if (mayLose) await keepPolicy(deps, lane);
   }
   if (mayLose) await repair(deps);
   await settleParked(deps);
 }
 
 async function publishLeftovers(deps: CoreDeps): Promise<void> {
-  const due = await deps.store.list(
-    'dueMessages',
-    { parked: false, atMost: deps.clock.now() },
-    { limit: LEFTOVERS },
-  );
-  await publishRows(
-    deps,
-    due.items.map((row) => ({ id: row.key.id, doc: row.value, version: row.version })),
-  );
+  // Each kind by itself: one that cannot be published must not hide the others.
+  for (const kind of MESSAGE_KINDS) {
+    const due = await deps.store.list(
+      'dueMessages',
+      { parked: false, kind, atMost: deps.clock.now() },
+      { limit: LEFTOVERS },
+    );
+    await publishRows(
+      deps,
+      due.items.map((row) => ({ id: row.key.id, doc: row.value, version: row.version })),
+    );
+  }
 }
 
 async function wakeLane(deps: CoreDeps, lane: string): Promise<void> {
@@ -98,20 +105,43 @@ async function settleParked(deps: CoreDeps): Promise<void> {
   const parked = await deps.store.list('parkedMessages', { parked: true }, { limit: REPAIRS });
   for (const row of parked.items) {
     const { message, lastError } = row.value;
-    if (message.kind === 'image' || message.kind === 'expand') {
-      const submission = await getOne(deps, 'submissions', message.submissionId);
-      const cause = parkedCause(message.kind, lastError);
-      if (submission !== undefined) {
-        await requestEnding(deps, message.submissionId, { state: 'FAILED', cause });
-      }
-    }
     const again = { message, notBefore: deps.clock.now() + deps.timing.repairAfterMs };
-    await commitAndPublish(
-      deps,
-      [{ op: 'delete', key: row.key }],
-      message.kind === 'stop' || message.kind === 'verify' ? [again] : [],
-    );
+    const isRepeated = message.kind === 'stop' || message.kind === 'verify';
+    if (await unpark(deps, row, isRepeated ? [again] : [])) await giveUp(deps, message, lastError);
   }
+}
+
+async function giveUp(deps: CoreDeps, message: Message, lastError: string | null): Promise<void> {
+  if (message.kind !== 'image' && message.kind !== 'expand') return;
+  const submission = await getOne(deps, 'submissions', message.submissionId);
+  if (submission === undefined) return;
+  const cause = parkedCause(message.kind, lastError);
+  await requestEnding(deps, message.submissionId, { state: 'FAILED', cause });
+}
+
+// False when somebody brought it back meanwhile: then it is not given up.
+async function unpark(
+  deps: CoreDeps,
+  { key, version }: Stored<'outbox'>,
+  again: readonly Outgoing[],
+): Promise<boolean> {
+  try {
+    await commitAndPublish(deps, [{ op: 'delete', key, expect: { version } }], again);
+    return true;
+  } catch (error) {
+    if (error instanceof StaleVersion) return false;
+    throw error;
+  }
+}
+
+// Layers that a submission has been waiting for: whoever was to verify them may have given up.
+async function unverified(deps: CoreDeps, submission: SubmissionDoc): Promise<Message[]> {
+  const diffIds = layersOf(submission);
+  if (diffIds.length === 0) return [];
+  const states = await deps.layers.check(diffIds);
+  return diffIds
+    .filter((_, at) => states[at]?.state === 'complete')
+    .map((diffId) => ({ kind: 'verify', diffId }));
 }
 
 function parkedCause(kind: 'image' | 'expand', lastError: string | null): Cause {
@@ -138,7 +168,9 @@ async function repair(deps: CoreDeps): Promise<void> {
     { imageState: 'waiting', ending: 'none', atMost: before },
     { limit: REPAIRS },
   );
-  for (const { value } of waiting.items) messages.push({ kind: 'image', submissionId: value.id });
+  for (const { value } of waiting.items) {
+    messages.push({ kind: 'image', submissionId: value.id }, ...(await unverified(deps, value)));
+  }
   if (messages.length > 0) {
     await commitAndPublish(
       deps,

@@ -66,7 +66,7 @@ describe('the folder of the functions', { timeout: 180_000 }, () => {
     const api = await startFunction(onTestFinished, [FRAMEWORK, '--target=api'], {
       cwd: FUNCTIONS_FOLDER,
     });
-    const check = (body: BodyInit, headers: Record<string, string>) =>
+    const check = (body: string | Uint8Array<ArrayBuffer>, headers: Record<string, string>) =>
       fetch(`${api.url}/v1/layers/check`, { method: 'POST', body, headers });
     const json = { 'content-type': 'application/json' };
     const packed = { ...json, 'content-encoding': 'gzip' };

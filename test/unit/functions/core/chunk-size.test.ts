@@ -2,9 +2,18 @@ import { describe, test } from 'vitest';
 import { chunkSizeOf } from '../../../../functions/core/chunk-size.ts';
 import { parseExperimentConfig } from '../../../../shared/experiments/config-model.ts';
 
-function sizeOf(config: unknown, scriptArgs: readonly string[] = []): number {
+function sizeOf(
+  config: unknown,
+  scriptArgs: readonly string[] = [],
+  labels: Readonly<Record<string, string>> = {},
+): number {
   const configText = JSON.stringify(config);
-  return chunkSizeOf(200, { scriptArgs, configText, config: parseExperimentConfig(configText) });
+  return chunkSizeOf(200, {
+    scriptArgs,
+    labels,
+    configText,
+    config: parseExperimentConfig(configText),
+  });
 }
 
 describe('the size of chunks', () => {
@@ -23,6 +32,11 @@ describe('the size of chunks', () => {
       expect(sizeOf({ prompt: ['a', long] }) * 3 * kib * 1024).toBeLessThan(4 * 1024 * 1024);
       expect(sizeOf({}, [long])).toBeLessThan(200);
     }
+  });
+
+  test('shrinks with many long labels, counted as bytes', ({ expect }) => {
+    const pairs = Array.from({ length: 60 }, (_, at) => [`key${at}`, '漢'.repeat(130)]);
+    expect(sizeOf({}, [], Object.fromEntries(pairs))).toBeLessThan(25);
   });
 
   test('is never less than one', ({ expect }) => {
