@@ -15,7 +15,7 @@ export interface Slice {
 
 /** A wait that is left at the end of a slice is handed on at once when it is this short: looking early costs less than coming late. */
 const EARLY_MS = 15_000;
-/** So long after its instant a wait that somebody took is anybody's again. */
+/** So long after it was taken a wait is anybody's again: longer than any slice, so that nobody else waits for it. */
 const TAKEN_MS = 120_000;
 
 /**
@@ -43,7 +43,7 @@ async function comesNext(
   { slice, holder }: { readonly slice: Slice; readonly holder: string },
 ): Promise<boolean> {
   const wait = await readWait(deps, message);
-  if (wait === undefined || isTaken(deps, wait)) return false;
+  if (wait === undefined) return false;
   const ms = Math.max(0, wait.value.notBefore - deps.clock.now());
   if (deps.clock.now() + ms > slice.endAt) {
     if (ms <= EARLY_MS) await publishNow(deps, [rowOf(wait)]);
@@ -56,10 +56,6 @@ async function comesNext(
 
 function readWait(deps: SliceDeps, message: Message): Promise<Stored<'outbox'> | undefined> {
   return getOne(deps, 'outbox', waitIdOf(message));
-}
-
-function isTaken({ clock }: SliceDeps, { value }: Stored<'outbox'>): boolean {
-  return value.leasedBy !== null && value.notBefore > clock.now();
 }
 
 function rowOf({ key, value, version }: Stored<'outbox'>) {
