@@ -41,9 +41,13 @@ const post = (app: Hono, path: string, sent: { body?: unknown; as?: string } = {
     body: JSON.stringify(sent.body ?? {}),
   });
 
-const built = (status: string) => ({
+const built = (status: string, tags: unknown = ['caliban', 'key-k']) => ({
   subscription: 'projects/p/subscriptions/builds',
-  message: { data: 'e30=', messageId: '1', attributes: { buildId: 'b', status } },
+  message: {
+    data: Buffer.from(JSON.stringify({ id: 'b', status, tags })).toString('base64'),
+    messageId: '1',
+    attributes: { buildId: 'b', status },
+  },
 });
 
 async function waitingForImage(): Promise<TestDeps> {
@@ -109,7 +113,16 @@ describe('build events', () => {
 
   test('what is no end of a build is acknowledged and forgotten', async ({ expect }) => {
     const deps = await waitingForImage();
-    for (const body of [built('WORKING'), built(''), {}, null, { message: 3 }]) {
+    for (const body of [
+      built('WORKING'),
+      built(''),
+      built('SUCCESS', ['somebody-elses']),
+      built('SUCCESS', undefined),
+      built('SUCCESS', 3),
+      {},
+      null,
+      { message: 3 },
+    ]) {
       expect((await post(eventsOf(deps), '/internal/build-events', { body })).status).toBe(204);
     }
     expect(deps.queue.take()).toEqual([]);
