@@ -117,7 +117,7 @@ describe('build events', () => {
       built('WORKING'),
       built(''),
       built('SUCCESS', ['somebody-elses']),
-      built('SUCCESS', undefined),
+      built('SUCCESS', null),
       built('SUCCESS', 3),
       {},
       null,
