@@ -43,6 +43,19 @@ describe('a create of Vertex AI', () => {
     expect(await harness.platform.find('slow')).toHaveLength(1);
   });
 
+  test('that must be over soon is given up then, outcome unknown', async (context) => {
+    const { expect } = context;
+    const harness = await opened(context, { clock: systemClock });
+    await harness.platform.find('late');
+    harness.api.faults.script('CreateCustomJob', { kind: 'delay', ms: 5_000 });
+    const createBy = harness.clock.now() + 300;
+    const error = await failed(harness, { ...aJob(harness, { jobId: 'late' }), createBy });
+    // The double would have answered 4.7 s after it.
+    expect(harness.clock.now() - createBy).toBeLessThan(2_000);
+    expect(error).toMatchObject({ code: 'UNAVAILABLE' });
+    expect(error).not.toBeInstanceOf(PlatformRefusal);
+  });
+
   test.for([FAULTS.unavailable, FAULTS.internal])(
     'that meets %j is not repeated',
     async (fault, context) => {
