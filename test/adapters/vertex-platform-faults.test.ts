@@ -83,13 +83,18 @@ describe('a create of Vertex AI', () => {
     expect(harness.vertex.jobs()).toHaveLength(1);
   });
 
-  test('that Google refuses is final, in its words', async (context) => {
+  test('that asks for what cannot be is final, in Google’s words', async (context) => {
     const { expect } = context;
     const harness = await opened(context);
     const hardware = { gpu: null, tpu: null, machineType: 'n1-huge-1', region: null };
     const machine = await failed(harness, { ...aJob(harness, { jobId: 'a' }), hardware });
     expect(machine).toMatchObject({ kind: 'permanent', hint: expect.stringContaining('machine') });
     expect(machine.message).toContain('n1-huge-1');
+  });
+
+  test('that the service may not make waits, and is made when it may', async (context) => {
+    const { expect } = context;
+    const harness = await opened(context);
     harness.api.faults.script('CreateCustomJob', {
       kind: 'refuse',
       code: status.PERMISSION_DENIED,
@@ -97,9 +102,13 @@ describe('a create of Vertex AI', () => {
     });
     const denied = await failed(harness, aJob(harness, { jobId: 'a' }));
     expect(denied).toMatchObject({
-      kind: 'permanent',
+      kind: 'quota',
+      retryAfterMs: 300_000,
+      message: expect.stringContaining('act as service_account: jobs@p.'),
       hint: expect.stringContaining('serviceAccountUser'),
     });
+    await harness.platform.submit(aJob(harness, { jobId: 'a' }));
+    expect(harness.vertex.jobs()).toHaveLength(1);
   });
 
   test('in a lane that is not the service’s is refused without asking', async (context) => {
