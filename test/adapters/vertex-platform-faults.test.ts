@@ -242,6 +242,36 @@ describe('jobs of Vertex AI', () => {
     expect(await allOf({ ...harness, platform: harness.another({}) }, since)).toEqual([end]);
   });
 
+  test.for([
+    ['PERMISSION_DENIED', 'aiplatform.user'],
+    ['UNAUTHENTICATED', 'service account'],
+    ['INVALID_ARGUMENT', 'regions'],
+    ['NOT_FOUND', 'project'],
+  ] as const)(
+    'of a service that is refused (%s) are unknown; it says what to look at',
+    async ([code, hint], context) => {
+      const { expect } = context;
+      const harness = await opened(context);
+      const fault = { kind: 'refuse', code: status[code], message: 'No, thanks' } as const;
+      const refused = {
+        code: 'UNAVAILABLE',
+        message: 'Vertex AI refuses this service: No, thanks.',
+        hint: expect.stringContaining(hint),
+      };
+      harness.api.faults.script('ListCustomJobs', fault);
+      await expect(harness.platform.find('a')).rejects.toMatchObject(refused);
+      if (code === 'NOT_FOUND') return;
+      const { ref } = await harness.platform.submit(
+        aJob(harness, { jobId: 'a', program: ENDLESS }),
+      );
+      harness.api.faults.script('CancelCustomJob', fault);
+      await expect(harness.platform.cancel(ref)).rejects.toMatchObject(refused);
+      harness.api.faults.script('GetCustomJob', fault);
+      const later = harness.another({});
+      await expect(later.readLog(ref, '', 100)).rejects.toMatchObject(refused);
+    },
+  );
+
   test('that are gone can be cancelled and read', async (context) => {
     const { expect } = context;
     const harness = await opened(context);

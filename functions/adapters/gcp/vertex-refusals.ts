@@ -1,5 +1,6 @@
+import { AppError } from '../../../shared/errors/app-error.ts';
 import { PlatformRefusal } from '../../ports/platform.ts';
-import { GRPC, grpcCodeOf, wordsOf } from './google-errors.ts';
+import { GRPC, grpcCodeOf, unavailable, wordsOf } from './google-errors.ts';
 
 /** A minute's quota of requests fills up all the time: a quarter of it gives about fifteen creates. */
 const RATE_RETRY_MS = 15_000;
@@ -14,6 +15,9 @@ const SIGN_IN = /^Getting metadata from plugin failed/;
 const MACHINE_HINT =
   'Check machine type, GPU and region: https://docs.cloud.google.com/gemini-enterprise-agent-platform/machine-learning/training/configure-compute';
 
+const REQUEST_HINT =
+  'Check the projects and regions that this service is set up with; if they are right, please report it as a fault of caliban.';
+
 /**
  * What a failed create means when Google said that it made nothing, or null when the outcome is unknown: a lost connection, a deadline,
  * a fault inside Google. Only what is the job's own fault is permanent: how the service is set up is the same for all that wait.
@@ -26,6 +30,16 @@ export function refusalOf(error: unknown): PlatformRefusal | null {
   if (code === GRPC.invalidArgument) return permanent(words, MACHINE_HINT);
   const hint = setupHint(code, words);
   return hint === null ? null : blocked(words, hint);
+}
+
+/** The AppError UNAVAILABLE of any other call that failed: it tells a refusal, which lasts, from no answer. */
+export function callFailed(error: unknown): AppError {
+  const code = grpcCodeOf(error);
+  const words = wordsOf(error);
+  const hint = code === GRPC.invalidArgument ? REQUEST_HINT : setupHint(code, words);
+  if (hint === null || SIGN_IN.test(words)) return unavailable('Vertex AI', error);
+  const message = `Vertex AI refuses this service: ${sentence(words)}`;
+  return new AppError('UNAVAILABLE', message, { hint, cause: error });
 }
 
 /** The name of the quota that an answer speaks of, as Google writes it, or null. */
