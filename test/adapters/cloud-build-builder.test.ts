@@ -1,11 +1,14 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { describe, test } from 'vitest';
+import { describe, test, vi } from 'vitest';
+import { createCloudBuilds } from '../../functions/adapters/gcp/build-client.ts';
+import type { BuildRequest } from '../../functions/adapters/gcp/build-spec.ts';
 import { runImageName } from '../../functions/adapters/gcp/image-names.ts';
 import type { DependencyRequest } from '../../functions/ports/image-builder.ts';
 import { imageBuilderContract, NO_DEPENDENCIES, settled } from '../contract/image-builder.ts';
 import { startBuildkitExecutor } from '../doubles/cloud-build/buildkit-executor.ts';
 import { FAULTS } from '../doubles/google-api/faults.ts';
+import { TEST_PROJECT } from '../doubles/google-api/projects.ts';
 import { type CloudBuilderHarness, cloudBuilderHarness } from '../fixtures/cloud-build-builder.ts';
 import { type Cleanup, waiter } from '../fixtures/docker-platform.ts';
 import { hasPart, TEST_BASE_IMAGE, toolsDirectory } from '../fixtures/require.ts';
@@ -23,6 +26,17 @@ async function opened(
 
 async function keyOf({ builder, good }: CloudBuilderHarness): Promise<string> {
   return (await builder.plan(good))?.key ?? '';
+}
+
+/** A create of a client that asked for nothing before. */
+async function createsAlone({ api }: CloudBuilderHarness): Promise<string | null> {
+  const builds = createCloudBuilds({
+    projectId: TEST_PROJECT.id,
+    region: 'europe-west4',
+    endpoint: api.endpoint,
+    repository: 'r',
+  });
+  return builds.create({} as BuildRequest);
 }
 
 const creates = ({ api }: CloudBuilderHarness) => api.calls('CreateBuild').length;
@@ -106,6 +120,29 @@ describe.runIf(hasPart('registry'))('on Cloud Build', { timeout: 60_000 }, () =>
       retryable: true,
       message: expect.stringContaining('not in the registry'),
     });
+  });
+
+  test('without a way to sign in nothing is asked; builds go on when there is one again', async ({
+    expect,
+    onTestFinished,
+  }) => {
+    const harness = await opened(onTestFinished);
+    const { builder, good, api } = harness;
+    const key = await keyOf(harness);
+    vi.stubEnv('GOOGLE_APPLICATION_CREDENTIALS', '/nowhere/credentials.json');
+    const unavailable = {
+      code: 'UNAVAILABLE',
+      message: expect.stringContaining('Cloud Build does not answer'),
+    };
+    const start = () => builder.start({ key, attempt: 1, dependencies: good });
+    await expect(start()).rejects.toMatchObject(unavailable);
+    await expect(builder.poll(key, 1)).rejects.toMatchObject(unavailable);
+    await expect(createsAlone(harness)).rejects.toMatchObject(unavailable);
+    expect(api.calls()).toEqual([]);
+    const { GOOGLE_APPLICATION_CREDENTIALS } = api.environment;
+    vi.stubEnv('GOOGLE_APPLICATION_CREDENTIALS', GOOGLE_APPLICATION_CREDENTIALS);
+    await start();
+    expect(await settled(harness, key, 1)).toEqual({ state: 'ready' });
   });
 
   test('the secret of the package index is given by its name, and changes the key', async ({

@@ -43,6 +43,19 @@ describe('a create of Vertex AI', () => {
     expect(await harness.platform.find('slow')).toHaveLength(1);
   });
 
+  test('that must be over soon is given up then, outcome unknown', async (context) => {
+    const { expect } = context;
+    const harness = await opened(context, { clock: systemClock });
+    await harness.platform.find('late');
+    harness.api.faults.script('CreateCustomJob', { kind: 'delay', ms: 5_000 });
+    const createBy = harness.clock.now() + 300;
+    const error = await failed(harness, { ...aJob(harness, { jobId: 'late' }), createBy });
+    // The double would have answered 4.7 s after it.
+    expect(harness.clock.now() - createBy).toBeLessThan(2_000);
+    expect(error).toMatchObject({ code: 'UNAVAILABLE' });
+    expect(error).not.toBeInstanceOf(PlatformRefusal);
+  });
+
   test.for([FAULTS.unavailable, FAULTS.internal])(
     'that meets %j is not repeated',
     async (fault, context) => {
@@ -70,13 +83,18 @@ describe('a create of Vertex AI', () => {
     expect(harness.vertex.jobs()).toHaveLength(1);
   });
 
-  test('that Google refuses is final, in its words', async (context) => {
+  test('that asks for what cannot be is final, in Google’s words', async (context) => {
     const { expect } = context;
     const harness = await opened(context);
     const hardware = { gpu: null, tpu: null, machineType: 'n1-huge-1', region: null };
     const machine = await failed(harness, { ...aJob(harness, { jobId: 'a' }), hardware });
     expect(machine).toMatchObject({ kind: 'permanent', hint: expect.stringContaining('machine') });
     expect(machine.message).toContain('n1-huge-1');
+  });
+
+  test('that the service may not make waits, and is made when it may', async (context) => {
+    const { expect } = context;
+    const harness = await opened(context);
     harness.api.faults.script('CreateCustomJob', {
       kind: 'refuse',
       code: status.PERMISSION_DENIED,
@@ -84,9 +102,13 @@ describe('a create of Vertex AI', () => {
     });
     const denied = await failed(harness, aJob(harness, { jobId: 'a' }));
     expect(denied).toMatchObject({
-      kind: 'permanent',
+      kind: 'quota',
+      retryAfterMs: 300_000,
+      message: expect.stringContaining('act as service_account: jobs@p.'),
       hint: expect.stringContaining('serviceAccountUser'),
     });
+    await harness.platform.submit(aJob(harness, { jobId: 'a' }));
+    expect(harness.vertex.jobs()).toHaveLength(1);
   });
 
   test('in a lane that is not the service’s is refused without asking', async (context) => {
@@ -219,6 +241,36 @@ describe('jobs of Vertex AI', () => {
     // One that remembers nothing finds the same.
     expect(await allOf({ ...harness, platform: harness.another({}) }, since)).toEqual([end]);
   });
+
+  test.for([
+    ['PERMISSION_DENIED', 'aiplatform.user'],
+    ['UNAUTHENTICATED', 'service account'],
+    ['INVALID_ARGUMENT', 'regions'],
+    ['NOT_FOUND', 'project'],
+  ] as const)(
+    'of a service that is refused (%s) are unknown; it says what to look at',
+    async ([code, hint], context) => {
+      const { expect } = context;
+      const harness = await opened(context);
+      const fault = { kind: 'refuse', code: status[code], message: 'No, thanks' } as const;
+      const refused = {
+        code: 'UNAVAILABLE',
+        message: 'Vertex AI refuses this service: No, thanks.',
+        hint: expect.stringContaining(hint),
+      };
+      harness.api.faults.script('ListCustomJobs', fault);
+      await expect(harness.platform.find('a')).rejects.toMatchObject(refused);
+      if (code === 'NOT_FOUND') return;
+      const { ref } = await harness.platform.submit(
+        aJob(harness, { jobId: 'a', program: ENDLESS }),
+      );
+      harness.api.faults.script('CancelCustomJob', fault);
+      await expect(harness.platform.cancel(ref)).rejects.toMatchObject(refused);
+      harness.api.faults.script('GetCustomJob', fault);
+      const later = harness.another({});
+      await expect(later.readLog(ref, '', 100)).rejects.toMatchObject(refused);
+    },
+  );
 
   test('that are gone can be cancelled and read', async (context) => {
     const { expect } = context;

@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { AppError } from '../../../shared/errors/app-error.ts';
 import { attemptOf, type BuildRequest, baseOf, keyTags } from './build-spec.ts';
 import { namedExports } from './commonjs-module.ts';
+import { lazyClient } from './generated-client.ts';
 import { clientOptions, type GoogleEndpoint } from './google-endpoint.ts';
 import { GRPC, grpcCodeOf, unavailable, wordsOf } from './google-errors.ts';
 
@@ -64,24 +65,21 @@ export function isLive({ status }: Pick<CloudBuild, 'status'>): boolean {
 export function createCloudBuilds(place: CloudBuildPlace): CloudBuilds {
   const { projectId, region, endpoint, repository } = place;
   const parent = `projects/${projectId}/locations/${region}`;
-  let client: Promise<CloudBuildClient> | undefined;
-  const opened = () => {
-    client ??= load(projectId, endpoint);
-    return client;
-  };
+  const { opened, close } = lazyClient(() => make(projectId, endpoint));
   const named = (id: string) => ({ projectId, id, name: `${parent}/builds/${id}` });
 
   return {
     create: async (build) => {
       const request = { projectId, parent, build };
+      // Nothing was sent when this fails.
+      const client = await asked(opened);
       try {
-        const options = { timeout: CREATE_MS, retry: null };
-        const [operation] = await (await opened()).createBuild(request, options);
-        return operationSchema.parse(operation).metadata.build.id;
+        const [operation] = await client.createBuild(request, { timeout: CREATE_MS, retry: null });
+        return operationSchema.safeParse(operation).data?.metadata.build.id ?? null;
       } catch (error) {
         const code = grpcCodeOf(error);
         if (UNKNOWN_OUTCOME.includes(code)) return null;
-        throw code === undefined ? error : createRefused(error, code);
+        throw code === undefined ? unavailable('Cloud Build', error) : createRefused(error, code);
       }
     },
     list: (key) =>
@@ -105,12 +103,12 @@ export function createCloudBuilds(place: CloudBuildPlace): CloudBuilds {
       };
       await asked(cancelled, GRPC.failedPrecondition, GRPC.notFound);
     },
-    close: async () => (await client)?.close(),
+    close,
   };
 }
 
 // The client of this one API: the package's own entry loads all versions.
-async function load(projectId: string, endpoint: GoogleEndpoint): Promise<CloudBuildClient> {
+async function make(projectId: string, endpoint: GoogleEndpoint): Promise<CloudBuildClient> {
   const module = await import('@google-cloud/cloudbuild/build/src/v1/cloud_build_client.js');
   const { CloudBuildClient } = namedExports(module, 'CloudBuildClient');
   return new CloudBuildClient(clientOptions(projectId, endpoint));
@@ -123,8 +121,7 @@ async function asked<T>(call: () => Promise<T>, ...none: readonly number[]): Pro
     return await call();
   } catch (error) {
     const code = grpcCodeOf(error);
-    if (code === undefined) throw error;
-    if (none.includes(code)) return null;
+    if (code !== undefined && none.includes(code)) return null;
     if (code !== GRPC.permissionDenied && code !== GRPC.unauthenticated) {
       throw unavailable('Cloud Build', error);
     }

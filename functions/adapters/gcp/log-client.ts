@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { namedExports } from './commonjs-module.ts';
+import { type GeneratedClient, lazyClient } from './generated-client.ts';
 import { clientOptions, type GoogleEndpoint } from './google-endpoint.ts';
 import type { LogLine } from './log-cursor.ts';
 import { lineOf } from './log-entries.ts';
@@ -30,10 +31,8 @@ const PAGE = 1_000;
 const TIMEOUT_MS = 20_000;
 
 /** The generated client, which the package declares without a type: the part that is used. */
-interface Generated {
-  initialize(): Promise<unknown>;
+interface Generated extends GeneratedClient {
   listLogEntries(request: object, options: object): Promise<readonly unknown[]>;
-  close(): Promise<void>;
 }
 
 const answer = z.tuple(
@@ -46,30 +45,14 @@ export function createLogClient(settings: {
   readonly projectId: string;
   readonly endpoint: GoogleEndpoint;
 }): LogClient {
-  let opening: Promise<Generated> | undefined;
-
-  async function open(): Promise<Generated> {
+  const client = lazyClient(async (): Promise<Generated> => {
     const { v2 } = namedExports(await import('@google-cloud/logging'), 'v2');
-    const options = clientOptions(settings.projectId, settings.endpoint);
-    const client: Generated = new v2.LoggingServiceV2Client(options);
-    // By itself it would do so in its first call, and a failure would be a rejection that nobody can catch.
-    await client.initialize();
-    return client;
-  }
-
-  function connected(): Promise<Generated> {
-    if (opening !== undefined) return opening;
-    const started = open();
-    opening = started;
-    started.catch(() => {
-      opening = undefined;
-    });
-    return started;
-  }
+    return new v2.LoggingServiceV2Client(clientOptions(settings.projectId, settings.endpoint));
+  });
 
   return {
     async entries({ project, filter, pageToken }) {
-      const client = await connected();
+      const generated = await client.opened();
       const request = {
         resourceNames: [`projects/${project}`],
         filter,
@@ -78,15 +61,12 @@ export function createLogClient(settings: {
         pageToken,
       };
       const options = { autoPaginate: false, timeout: TIMEOUT_MS, retry: null };
-      const [entries, , reply] = answer.parse(await client.listLogEntries(request, options));
+      const [entries, , reply] = answer.parse(await generated.listLogEntries(request, options));
       return {
         lines: entries.flatMap((entry) => lineOf(entry) ?? []),
         next: reply?.nextPageToken ?? '',
       };
     },
-    async close() {
-      const [open] = await Promise.allSettled([opening]);
-      if (open.status === 'fulfilled') await open.value?.close();
-    },
+    close: client.close,
   };
 }

@@ -2,7 +2,7 @@ import type { protos } from '@google-cloud/aiplatform';
 import { GRPC, grpcCodeOf, unavailable } from './google-errors.ts';
 import type { VertexClients } from './vertex-clients.ts';
 import { parentOf, type VertexPlace } from './vertex-lane.ts';
-import { refusalOf } from './vertex-refusals.ts';
+import { callFailed, refusalOf } from './vertex-refusals.ts';
 
 /** `google.cloud.aiplatform.v1.CustomJob`. */
 export type CustomJob = protos.google.cloud.aiplatform.v1.ICustomJob;
@@ -59,7 +59,7 @@ export function createVertexCalls(clients: VertexClients): VertexCalls {
         const [jobs, , reply] = await client.listCustomJobs(request, options);
         return { jobs, next: reply?.nextPageToken ?? '' };
       } catch (error) {
-        throw unavailable('Vertex AI', error);
+        throw callFailed(error);
       }
     },
     async get(at, name) {
@@ -69,7 +69,7 @@ export function createVertexCalls(clients: VertexClients): VertexCalls {
         return job;
       } catch (error) {
         if (grpcCodeOf(error) === GRPC.notFound) return null;
-        throw unavailable('Vertex AI', error);
+        throw callFailed(error);
       }
     },
     async cancel(at, name) {
@@ -79,7 +79,7 @@ export function createVertexCalls(clients: VertexClients): VertexCalls {
       } catch (error) {
         const code = grpcCodeOf(error);
         if (code === GRPC.notFound || code === GRPC.failedPrecondition) return;
-        throw unavailable('Vertex AI', error);
+        throw callFailed(error);
       }
     },
   };

@@ -26,6 +26,9 @@ const LONGEST = 1_000;
 const EXIT = /^[^\n]{0,200}?non-zero status of (\d{1,3})\b/;
 const OUT_OF_MEMORY = /^The replica \S{1,100} ran out-of-memory|Termination reason: OOMKilled/;
 
+/** The words of a cancelled job say no more than its state, as a rule. */
+const BARE_CANCEL = /^\s*cancell?ed\.?\s*$/i;
+
 const KNOWN: readonly (readonly [RegExp, (words: string) => Cause])[] = [
   [/preempt/i, (words) => ({ code: 'preempted', message: `The machine was taken away: ${words}` })],
   [
@@ -70,9 +73,15 @@ export function failure({ code, message }: JobTrouble): Ending {
   return { exitCode: null, cause: platform(said) };
 }
 
-/** The cause of a cancelled job. `limitMs`: how long it might run, when it ran as long as that. */
+/**
+ * The cause of a cancelled job. `limitMs`: how long it might run, when it ran as long as that. By whom it was cancelled is not told:
+ * through this service, or in Google's console.
+ */
 export function cancellation(message: string, limitMs: number | null): Cause {
-  if (limitMs === null) return { code: 'stop-requested', message: 'Stopped as requested.' };
+  if (limitMs === null) {
+    const words = BARE_CANCEL.test(message) ? '' : cut(message);
+    return { code: 'stop-requested', message: `Cancelled on Vertex AI. ${words}`.trim() };
+  }
   const hours = Math.round(limitMs / 36_000) / 100;
   return platform(`Ended by Vertex AI at its time limit of ${hours} h. ${cut(message)}`.trim());
 }

@@ -1,5 +1,6 @@
 import type { JobServiceClient } from '@google-cloud/aiplatform/build/src/v1/job_service_client.js';
 import { namedExports } from './commonjs-module.ts';
+import { type LazyClient, lazyClient } from './generated-client.ts';
 import { clientOptions, type GoogleEndpoint } from './google-endpoint.ts';
 
 /** The client of a region's job service, made when it is first needed. */
@@ -14,35 +15,27 @@ export function createVertexClients(settings: {
   readonly projectId: string;
   readonly endpoint: GoogleEndpoint;
 }): VertexClients {
-  const clients = new Map<string, Promise<JobServiceClient>>();
+  const clients = new Map<string, LazyClient<JobServiceClient>>();
 
-  async function open(region: string): Promise<JobServiceClient> {
+  async function make(region: string): Promise<JobServiceClient> {
     // Not the package's main module: that loads the definitions of all its services.
     const module = await import('@google-cloud/aiplatform/build/src/v1/job_service_client.js');
     const { JobServiceClient } = namedExports(module, 'JobServiceClient');
     const { projectId, endpoint } = settings;
     const host = `${region}-aiplatform.googleapis.com`;
-    const client = new JobServiceClient({ ...clientOptions(projectId, endpoint, host) });
-    // By itself it would do so in its first call, and a failure would be a rejection that nobody can catch.
-    await client.initialize();
-    return client;
+    return new JobServiceClient({ ...clientOptions(projectId, endpoint, host) });
   }
 
   return {
-    async of(region) {
-      const known = clients.get(region);
-      if (known !== undefined) return known;
-      const opening = open(region);
-      clients.set(region, opening);
-      opening.catch(() => clients.delete(region));
-      return opening;
+    of(region) {
+      const client = clients.get(region) ?? lazyClient(() => make(region));
+      clients.set(region, client);
+      return client.opened();
     },
     async close() {
-      const open = await Promise.allSettled(clients.values());
+      const open = [...clients.values()];
       clients.clear();
-      await Promise.all(
-        open.map((each) => (each.status === 'fulfilled' ? each.value.close() : undefined)),
-      );
+      await Promise.all(open.map((client) => client.close()));
     },
   };
 }

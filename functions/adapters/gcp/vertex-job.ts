@@ -1,6 +1,7 @@
 import type { protos } from '@google-cloud/aiplatform';
 import { vertexMachine } from '../../../shared/hardware/vertex-machine.ts';
 import { type PlatformJob, PlatformRefusal } from '../../ports/platform.ts';
+import { runImageName } from './image-names.ts';
 import type { CustomJob } from './vertex-calls.ts';
 import { isLabelValue, type VertexLabels, vertexLabels } from './vertex-labels.ts';
 
@@ -103,7 +104,7 @@ function containerOf({ repository }: VertexJobSettings, job: PlatformJob) {
   const { digest } = job.run;
   const isOurs = digest.startsWith('sha256:');
   return {
-    imageUri: isOurs ? `${repository}/run@${digest}` : digest,
+    imageUri: isOurs ? runImageName(repository, digest) : digest,
     ...(isOurs ? {} : { command: [...job.command] }),
     args: [...job.args],
     env: [

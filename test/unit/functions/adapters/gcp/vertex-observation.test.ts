@@ -143,6 +143,19 @@ describe('observation of a custom job', () => {
     expect(seen?.cause.message.length).toBeLessThan(1_100);
   });
 
+  test.for([
+    ['', 'Cancelled on Vertex AI.'],
+    ['CANCELED', 'Cancelled on Vertex AI.'],
+    ['Cancelled by a@b', 'Cancelled on Vertex AI. Cancelled by a@b.'],
+  ] as const)(
+    'who was cancelled (%j) is told so, and not by whom',
+    ([message, words], { expect }) => {
+      const ended = job({ state: 'JOB_STATE_CANCELLED', error: { code: 1, message } });
+      const cause = { code: 'stop-requested', message: words };
+      expect(observationOf(READING, ended)).toMatchObject({ state: 'STOPPED', cause });
+    },
+  );
+
   test('who ran as long as the time limit was ended by it', ({ expect }) => {
     const ended = job({
       state: 'JOB_STATE_CANCELLED',

@@ -36,7 +36,6 @@ describe('refusal of a create', () => {
   });
 
   test.for([
-    [3, 'Machine type "x" is not supported.', /machine type/],
     [5, 'Network not found', /network/],
     [7, 'You do not have permission to act as service_account: a@b', /serviceAccountUser/],
     [
@@ -47,6 +46,20 @@ describe('refusal of a create', () => {
     [7, "Permission 'aiplatform.customJobs.create' denied", /aiplatform\.user/],
     [9, 'Service account is disabled.', /set up/],
     [16, 'Request had invalid authentication credentials.', /sign in/],
+  ] as const)('%i %s: no fault of the job, which waits, with a hint', (row, { expect }) => {
+    const [code, words, hint] = row;
+    const refusal = refusalOf(error(code, words));
+    expect(refusal).toMatchObject({
+      kind: 'quota',
+      retryAfterMs: 300_000,
+      hint: expect.stringMatching(hint),
+    });
+    expect(refusal?.message).toContain(words);
+    expect(refusal?.message).toMatch(/[^.]\.$/);
+  });
+
+  test.for([
+    [3, 'Machine type "x" is not supported.', /machine type/],
     [8, 'Received message larger than max (9 vs. 4)', /file/],
   ] as const)('%i %s: final, with a hint', ([code, words, hint], { expect }) => {
     const refusal = refusalOf(error(code, words));
