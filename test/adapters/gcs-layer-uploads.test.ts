@@ -168,6 +168,26 @@ describe('verify', () => {
     expect([below('staging'), below('sessions')]).toEqual([[], []]);
   });
 
+  test('publishes no other bytes than those it read', async ({ expect }) => {
+    const { control, instance, below } = await aLayerBucket();
+    await sendToSession(instance(), declaration, blob);
+    const [staged = ''] = below('staging');
+    const others = Buffer.alloc(blobSize, 'y');
+    const settings = control.object(LAYER_BUCKET, staged)?.settings ?? {};
+    let rewrites = 0;
+    control.setFault((request) => {
+      if (isRewrite(request) && ++rewrites === 1) {
+        control.put(LAYER_BUCKET, staged, { bytes: others, settings });
+      }
+      return undefined;
+    });
+    // The second round reads what is there now.
+    await expect(instance().verify(diffId)).rejects.toMatchObject({ code: 'LAYER_INVALID' });
+    expect(rewrites).toBe(1);
+    expect(below('layers')).toEqual([]);
+    expect(await instance().check([diffId])).toMatchObject([{ state: 'failed' }]);
+  });
+
   test('tidies up what a crash after the publication left', async ({ expect }) => {
     const { control, instance, below } = await aLayerBucket();
     await sendToSession(instance(), declaration, blob);
