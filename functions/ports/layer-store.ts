@@ -34,7 +34,8 @@ export interface LayerStore {
   /**
    * Opens, or finds again, the upload session of a layer; a `verified` one needs none. Returns the address that bytes
    * are PUT to with Content-Range, or null: to this service's own route. A declaration that differs from an open session's
-   * replaces it. Throws AppError LIMIT_EXCEEDED.
+   * replaces it, unless the layer is `complete` on a host that verifies later: its verification decides, and nothing has to be
+   * sent (null). Throws AppError LIMIT_EXCEEDED.
    */
   begin(declaration: LayerDeclaration): Promise<{ readonly uploadUrl: string | null }>;
   /**

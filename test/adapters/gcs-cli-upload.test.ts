@@ -4,6 +4,7 @@ import { test } from 'vitest';
 import { type Client, createClient } from '../../cli/lib/client.ts';
 import type { PackedLayer } from '../../cli/lib/parts.ts';
 import { uploadMissing } from '../../cli/lib/upload.ts';
+import { createHostedUploads } from '../../functions/hosted/hosted-uploads.ts';
 import type { LayerStore } from '../../functions/ports/layer-store.ts';
 import { isChunk, onNth } from '../doubles/cloud-storage/faults.ts';
 import { aTemporaryDirectory } from '../doubles/layer-upload.ts';
@@ -96,4 +97,40 @@ test('a layer that was verified after the CLI asked is not sent', async ({ expec
   await uploadMissing(late, [layer], () => {});
   expect(control.requests.filter(isChunk)).toHaveLength(before);
   expect(asked).toBe(2);
+});
+
+test('a layer that somebody else sent in full, packed in another way, is not sent', async ({
+  expect,
+}) => {
+  const { control, instance } = await aLayerBucket();
+  const store = instance();
+  const tar = aTar(aFile('usr/app/a', 'a'.repeat(10 * KIB)));
+  const theirs = await packed(aLayer(tar, 'gzip'));
+  const first = clientOf(store);
+  await uploadMissing(first, [theirs], () => {});
+  const uploads = createHostedUploads(store);
+  let isAsked = false;
+  const late: Client = {
+    ...first,
+    remote: {
+      ...first.remote,
+      // As the service's own route answers.
+      fetch: async ({ headers }) => {
+        const total = Number(headers.get('Content-Range')?.split('/')[1]);
+        const nothing = (async function* () {})();
+        const received = await uploads.receive(theirs.diffId, { bytes: undefined, total }, nothing);
+        return Response.json(received);
+      },
+    },
+    checkLayers: async (ids) => {
+      if (isAsked) return first.checkLayers(ids);
+      isAsked = true;
+      return ids.map((diffId) => ({ diffId, state: 'missing', reason: null }));
+    },
+  };
+  const before = control.requests.filter(isChunk).length;
+  await uploadMissing(late, [await packed(aLayer(tar, 'identity'))], () => {});
+  expect(control.requests.filter(isChunk)).toHaveLength(before);
+  await store.verify(theirs.diffId);
+  expect(await store.check([theirs.diffId])).toMatchObject([{ layer: { encoding: 'gzip' } }]);
 });

@@ -34,7 +34,7 @@ describe('begin', () => {
     const asked = await putRange(url, { first: 0, bytes: null, total: blobSize });
     expect(asked.headers.get('Range')).toBe(`bytes=0-${QUANTUM - 1}`);
     await putRange(url, { first: QUANTUM, bytes: blob.subarray(QUANTUM), total: blobSize });
-    expect(await again.begin(declaration)).toEqual({ uploadUrl });
+    expect(await again.begin(declaration)).toEqual({ uploadUrl: null });
     expect(await again.complete(diffId)).toBe('complete');
     await again.verify(diffId);
     expect([below('staging'), below('sessions')]).toEqual([[], []]);
@@ -55,15 +55,19 @@ describe('begin', () => {
     expect(await instance().begin(declaration)).toEqual({ uploadUrl });
   });
 
-  test('with another declaration replaces the session and its bytes', async ({ expect }) => {
-    const { instance, below } = await aLayerBucket();
+  test('with another declaration replaces a session whose bytes are not all there', async ({
+    expect,
+  }) => {
+    const { control, instance, below } = await aLayerBucket();
     const store = instance();
     const { uploadUrl } = await store.begin(declaration);
-    await putRange(uploadUrl ?? '', { first: 0, bytes: blob, total: blobSize });
-    expect(await store.complete(diffId)).toBe('complete');
+    control.setFault(onNth(1, isChunk, { cutAfterBytes: QUANTUM + 100 }));
+    const sent = putRange(uploadUrl ?? '', { first: 0, bytes: blob, total: blobSize });
+    await expect(sent).rejects.toThrow();
 
     const other = aLayer(TAR, 'zstd');
     const next = await instance().begin(other.declaration);
+    expect(next.uploadUrl).toMatch(/^http/);
     expect(next.uploadUrl).not.toBe(uploadUrl);
     expect(below('staging')).toEqual([]);
     expect(await store.check([diffId])).toEqual([{ state: 'missing' }]);
@@ -71,6 +75,35 @@ describe('begin', () => {
     await sendToSession(store, other.declaration, other.blob);
     await store.verify(diffId);
     expect(await store.check([diffId])).toMatchObject([{ layer: { encoding: 'zstd' } }]);
+  });
+
+  test('with another declaration keeps a complete upload, which somebody may wait for', async ({
+    expect,
+  }) => {
+    const { instance, below } = await aLayerBucket();
+    const store = instance();
+    await sendToSession(store, declaration, blob);
+    expect(await store.complete(diffId)).toBe('complete');
+    const staged = below('staging');
+
+    const other = aLayer(TAR, 'zstd');
+    expect(await instance().begin(other.declaration)).toEqual({ uploadUrl: null });
+    expect(below('staging')).toEqual(staged);
+    expect(await store.check([diffId])).toEqual([{ state: 'complete' }]);
+    expect(await instance().complete(diffId)).toBe('complete');
+    await store.verify(diffId);
+    expect(await store.check([diffId])).toMatchObject([{ layer: declaration }]);
+  });
+
+  test('replaces a complete upload that was refused, or ends soon', async ({ expect }) => {
+    const { instance, below } = await aLayerBucket();
+    const bad = aLayer(TAR, 'identity', { uncompressedSize: 1024 });
+    await sendToSession(instance(), bad.declaration, bad.blob);
+    await expect(instance().verify(diffId)).rejects.toMatchObject({ code: 'LAYER_INVALID' });
+    await sendToSession(instance(), declaration, blob);
+    const late = instance(() => Date.now() + 6.5 * DAY_MS);
+    expect((await late.begin(declaration)).uploadUrl).toMatch(/^http/);
+    expect(below('staging')).toEqual([]);
   });
 
   test('bytes that arrive in a replaced session change nothing', async ({ expect }) => {
@@ -133,6 +166,26 @@ describe('verify', () => {
     await instance().verify(diffId);
     expect(await instance().check([diffId])).toMatchObject([{ state: 'verified' }]);
     expect([below('staging'), below('sessions')]).toEqual([[], []]);
+  });
+
+  test('publishes no other bytes than those it read', async ({ expect }) => {
+    const { control, instance, below } = await aLayerBucket();
+    await sendToSession(instance(), declaration, blob);
+    const [staged = ''] = below('staging');
+    const others = Buffer.alloc(blobSize, 'y');
+    const settings = control.object(LAYER_BUCKET, staged)?.settings ?? {};
+    let rewrites = 0;
+    control.setFault((request) => {
+      if (isRewrite(request) && ++rewrites === 1) {
+        control.put(LAYER_BUCKET, staged, { bytes: others, settings });
+      }
+      return undefined;
+    });
+    // The second round reads what is there now.
+    await expect(instance().verify(diffId)).rejects.toMatchObject({ code: 'LAYER_INVALID' });
+    expect(rewrites).toBe(1);
+    expect(below('layers')).toEqual([]);
+    expect(await instance().check([diffId])).toMatchObject([{ state: 'failed' }]);
   });
 
   test('tidies up what a crash after the publication left', async ({ expect }) => {
@@ -240,7 +293,12 @@ describe('verify', () => {
     });
     await expect.poll(() => control.requests.filter(isDocument).length).toBe(2);
     control.setFault(undefined);
-    await sendToSession(instance(), declaration, blob);
+    // Old enough to be replaced.
+    await sendToSession(
+      instance(() => Date.now() + 6.5 * DAY_MS),
+      declaration,
+      blob,
+    );
     resolve();
     await slow;
     await instance().verify(diffId);

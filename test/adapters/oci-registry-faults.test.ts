@@ -106,6 +106,48 @@ describe.runIf(hasPart('registry'))('the registry of a hosted service', () => {
     expect(elsewhere.map(({ authorization }) => authorization)).toEqual([null, null]);
   });
 
+  test.for(['https://evil.example', `https://${OWN}:444`])(
+    'an upload that it wants at %s goes there without the token',
+    async (to, { expect, onTestFinished }) => {
+      const before = uploadsAt(`${to}/upload`);
+      const { registry, image, seen } = await hosted(onTestFinished, { before });
+      await registry.resolve('team/base');
+      const sent = seen.filter(({ url }) => url.pathname === '/upload');
+      expect(sent.map(({ method, url }) => [method, url.origin])).toEqual(
+        Array(image.blobs.size).fill(['PUT', to]),
+      );
+      expect(sent.every(({ authorization }) => authorization === null)).toBe(true);
+    },
+  );
+
+  test('an upload that it wants at its own origin gets the token', async ({
+    expect,
+    onTestFinished,
+  }) => {
+    const before = uploadsAt(`https://${OWN}:443/upload`);
+    const { registry, seen } = await hosted(onTestFinished, { before });
+    await registry.resolve('team/base');
+    const sent = seen.filter(({ url }) => url.pathname === '/upload');
+    expect(new Set(sent.map(({ authorization }) => authorization))).toEqual(
+      new Set(['Bearer secret']),
+    );
+  });
+
+  test.for([
+    `http://${OWN}`,
+    'http://evil.example',
+    'http://169.254.169.254',
+    'http://127.0.0.1:5000',
+  ])('an upload that it wants at %s goes nowhere', async (to, { expect, onTestFinished }) => {
+    const before = uploadsAt(`${to}/upload?_state=private`);
+    const { registry, seen, waits } = await hosted(onTestFinished, { before });
+    const failure: unknown = await registry.resolve('team/base').catch((error: unknown) => error);
+    expect(failure).toMatchObject({ code: 'UNAVAILABLE' });
+    expect(String(failure)).toContain(`uploads at ${to}, which is not https`);
+    expect(seen.filter(({ method }) => method === 'PUT')).toEqual([]);
+    expect(waits).toEqual([]);
+  });
+
   test('that is busy is asked again, as late as it wants', async ({ expect, onTestFinished }) => {
     const busy = [
       new Response('', { status: 429, headers: { 'retry-after': '7' } }),
@@ -236,6 +278,14 @@ describe.runIf(hasPart('registry'))('an upload that breaks off', () => {
     expect(puts).toHaveLength(sent + 1);
   });
 });
+
+/** A registry of the service that takes all, and wants blobs at that address. */
+function uploadsAt(location: string): NonNullable<Setup['before']> {
+  return ({ method }) => {
+    if (method === 'POST') return new Response(null, { status: 202, headers: { location } });
+    return method === 'PUT' ? new Response(null, { status: 201 }) : undefined;
+  };
+}
 
 /** Hands a request on to a server, and its answer back. The host stays as it was asked for. */
 function forward(host: string, request: IncomingMessage, response: ServerResponse): void {

@@ -10,7 +10,7 @@ export async function sendToSession(
   blob: Uint8Array,
 ): Promise<void> {
   const { uploadUrl } = await layers.begin(declaration);
-  if (uploadUrl === null) throw new Error('the layer is verified already');
+  if (uploadUrl === null) throw new Error('all bytes of the layer are there already');
   const response = await putRange(uploadUrl, { first: 0, bytes: blob, total: blob.length });
   if (!response.ok) throw new Error(`upload: HTTP ${response.status}`);
 }

@@ -36,7 +36,9 @@ export async function layerState(parts: LayerParts, diffId: string): Promise<Lay
 
 /**
  * Finds an open session of that declaration, or opens one in place of whatever is there. The session counts once its document is
- * written; one that lost the race for it is never used, and ends by itself. Undefined: the layer is published.
+ * written; one that lost the race for it is never used, and ends by itself. Undefined: nothing has to be sent, as the layer is published,
+ * or all bytes of an upload are there. Such an upload stays whatever is declared now: a submission may have been accepted with it, and
+ * wait for its verification.
  */
 export async function beginUpload(
   parts: LayerParts,
@@ -46,8 +48,9 @@ export async function beginUpload(
   for (let race = 0; race < MAX_RACES; race++) {
     if ((await findLayer(parts, diffId)) !== undefined) return undefined;
     const { record, generation } = await readSession(parts, diffId);
-    const isSame = record !== undefined && isSameDeclaration(record.declaration, declaration);
-    if (isSame && (await isUsable(parts, record))) return record.uploadUrl;
+    const kept = await keptUpload(parts, record, declaration);
+    if (kept === 'complete') return undefined;
+    if (kept !== undefined) return kept.uploadUrl;
     const opened = await openSession(parts, declaration);
     if (!(await writeSession(parts, opened, generation))) continue;
     if (record !== undefined) await removeStaged(parts, record);
@@ -89,13 +92,21 @@ async function isStaged({ bucket }: LayerParts, record: SessionRecord): Promise<
   return staged?.size === record.declaration.blobSize;
 }
 
-async function isUsable(parts: LayerParts, record: SessionRecord): Promise<boolean> {
-  if (record.refused !== null) return false;
-  if (parts.clock.now() - record.openedAt > MAX_FOUND_AGE_MS) return false;
-  if (await isStaged(parts, record)) return true;
+// Undefined: the upload is replaced.
+async function keptUpload(
+  parts: LayerParts,
+  record: SessionRecord | undefined,
+  declaration: LayerDeclaration,
+): Promise<'complete' | SessionRecord | undefined> {
+  if (record === undefined || record.refused !== null) return undefined;
+  if (parts.clock.now() - record.openedAt > MAX_FOUND_AGE_MS) return undefined;
+  if (await isStaged(parts, record)) return 'complete';
+  if (!isSameDeclaration(record.declaration, declaration)) return undefined;
   const status = await uploadStatus(record.uploadUrl, record.declaration.blobSize);
+  if (status === 'open') return record;
   // Finished, but the bytes are gone or are others than declared, unless they came between the two looks.
-  return status === 'finished' ? isStaged(parts, record) : status === 'open';
+  const isComplete = status === 'finished' && (await isStaged(parts, record));
+  return isComplete ? 'complete' : undefined;
 }
 
 async function openSession(

@@ -46,6 +46,14 @@ export function isLoopback(host: string): boolean {
   return name === 'localhost' || name === '[::1]' || /^127(?:\.\d{1,3}){3}$/.test(name);
 }
 
+/**
+ * Whether a registry's host may send this service to an address: over TLS anywhere, without it only from one loopback to another. A
+ * registry elsewhere must not have this service ask about on its own machine or without encryption.
+ */
+export function mayLeadTo(host: string, next: URL): boolean {
+  return next.protocol === 'https:' || (isLoopback(host) && isLoopback(next.host));
+}
+
 /** Whether a host is a registry of Google, which takes the access tokens of Google accounts. */
 export function isGoogleRegistry(host: string): boolean {
   return /^(?:[a-z0-9-]+-docker\.pkg\.dev|(?:[a-z]+\.)?gcr\.io)$/.test(host);

@@ -1,7 +1,7 @@
 import { isAppError } from '../../../shared/errors/app-error.ts';
-import { type RepositoryAddress, registryUrl } from './registry-address.ts';
+import { mayLeadTo, type RepositoryAddress, registryUrl } from './registry-address.ts';
 import { type BlobFacts, checkedBlob } from './registry-bytes.ts';
-import { writeRefused } from './registry-refusals.ts';
+import { uploadUnsafe, writeRefused } from './registry-refusals.ts';
 import type { RegistryRequests } from './registry-requests.ts';
 import {
   isNetworkTrouble,
@@ -95,7 +95,9 @@ async function openUpload(
   });
   const location = response.headers.get('location') ?? '';
   if (response.status === 202 && URL.canParse(location, url.href)) {
-    return new URL(location, url);
+    const next = new URL(location, url);
+    if (mayLeadTo(target.host, next)) return next;
+    throw uploadUnsafe(repository, next);
   }
   if (response.status !== 201) throw await writeRefused(repository, response);
   return null;

@@ -33,6 +33,17 @@ export async function writeRefused(repository: string, response: Response): Prom
   });
 }
 
+/** The AppError UNAVAILABLE of a registry that wants an upload sent where nothing may go. */
+export function uploadUnsafe(repository: string, { origin }: URL): AppError {
+  return new AppError(
+    'UNAVAILABLE',
+    `The registry of ${repository} wants its uploads at ${origin}, which is not https.`,
+    {
+      hint: 'Ask who runs the registry to look at the addresses it gives: its proxy may hide TLS.',
+    },
+  );
+}
+
 /** The AppError UNAVAILABLE of a registry that does not answer as it should. */
 export function registryAway(repository: string, reason: string, cause?: unknown): AppError {
   return new AppError('UNAVAILABLE', `The registry of ${repository} does not answer: ${reason}.`, {

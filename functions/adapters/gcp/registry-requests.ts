@@ -1,6 +1,6 @@
 import type { Clock } from '../../ports/runtime.ts';
 import type { AccessToken } from './access-token.ts';
-import { isLoopback } from './registry-address.ts';
+import { mayLeadTo, registryUrl } from './registry-address.ts';
 import { createPatience, type Patience, readAtMost } from './registry-bytes.ts';
 import { withRetries } from './registry-retries.ts';
 import { createSignIn, type Purpose, type SignIn } from './registry-sign-in.ts';
@@ -29,7 +29,7 @@ export interface RegistryRequests {
   ask(request: RegistryRequest): Promise<Response>;
   /** Opens a download of any size: its body may take as long as something moves. It has to be read, or cancelled. */
   download(request: RegistryRequest): Promise<Response>;
-  /** Sends a blob, once; to another host than the registry without a sign-in. */
+  /** Sends a blob, once; to another origin (scheme, host, port) than the registry's without a sign-in. */
   upload(request: BlobRequest): Promise<Response>;
 }
 
@@ -70,10 +70,11 @@ export function createRegistryRequests(deps: RequestDeps): RegistryRequests {
         'content-type': 'application/octet-stream',
         'content-length': String(size),
       };
+      const isOwn = url.origin === registryUrl(purpose.host, '').origin;
       try {
         return await deps.fetch(url, {
           method: 'PUT',
-          headers: url.host === purpose.host ? await headersOf(signIn, purpose, headers) : headers,
+          headers: isOwn ? await headersOf(signIn, purpose, headers) : headers,
           body: renewing(source, patience),
           duplex: 'half',
           // Else `fetch` keeps a copy of the body for where it is redirected to: all of a layer (undici of Node 24, tried).
@@ -125,7 +126,7 @@ async function redirected({ deps, signIn }: Asking, request: RegistryRequest): P
     const response = await deps.fetch(url, { ...options, headers: isSame ? headers : anonymous });
     const next = redirectOf(response, url);
     const isFollowed = method !== 'POST' && method !== 'PUT' && followed < MAX_REDIRECTS;
-    if (next === null || !isFollowed || !isSafe(next, request.url)) return response;
+    if (next === null || !isFollowed || !mayLeadTo(request.url.host, next)) return response;
     await response.body?.cancel();
     url = next;
   }
@@ -136,10 +137,6 @@ function redirectOf(response: Response, from: URL): URL | null {
   const isRedirect = [301, 302, 303, 307, 308].includes(response.status);
   if (!isRedirect || location === null || !URL.canParse(location, from.href)) return null;
   return new URL(location, from);
-}
-
-function isSafe(next: URL, first: URL): boolean {
-  return next.protocol === 'https:' || (isLoopback(first.host) && isLoopback(next.host));
 }
 
 async function patientDownload(asking: Asking, request: RegistryRequest): Promise<Response> {

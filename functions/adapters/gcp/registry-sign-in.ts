@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { Clock } from '../../ports/runtime.ts';
 import type { AccessToken } from './access-token.ts';
-import { isGoogleRegistry, isLoopback, type RepositoryAddress } from './registry-address.ts';
+import { isGoogleRegistry, mayLeadTo, type RepositoryAddress } from './registry-address.ts';
 import { readAtMost } from './registry-bytes.ts';
 
 /** What a request is for: the repository, and whether it writes there. */
@@ -49,7 +49,7 @@ export function createSignIn(deps: SignInDeps): SignIn {
     answer: async (purpose, refusal) => {
       if (accessToken !== null && isOurs(purpose.host)) return false;
       const challenge = bearerChallenge(refusal.headers.get('www-authenticate') ?? '');
-      if (challenge === null || !isSafe(challenge, purpose.host)) return false;
+      if (challenge === null || !mayLeadTo(purpose.host, challenge)) return false;
       const given = await askForToken(deps, challenge);
       if (given === null) return false;
       if (kept.size >= MAX_KEPT) kept.clear();
@@ -79,11 +79,6 @@ export function bearerChallenge(header: string): URL | null {
     if (value !== undefined) url.searchParams.set(name, value);
   }
   return url;
-}
-
-// A registry elsewhere must not have this service ask about on its own machine or without encryption.
-function isSafe({ protocol, host }: URL, registry: string): boolean {
-  return protocol === 'https:' || (isLoopback(registry) && isLoopback(host));
 }
 
 async function askForToken({ fetch }: SignInDeps, url: URL) {
