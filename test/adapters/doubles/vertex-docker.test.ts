@@ -102,20 +102,39 @@ describe.runIf(hasPart('docker'))('jobs in containers', () => {
   });
 
   test.runIf(hasPart('registry'))('the image comes from its registry, by digest', async (t) => {
-    const dir = await mkdtemp(join(tmpdir(), 'vertex-double-'));
-    t.onTestFinished(() => rm(dir, { recursive: true }));
-    const registry = await startRegistry(dir);
-    t.onTestFinished(registry.close);
-    const tag = `${registry.host}/vertex-double/image:1`;
-    await importEcho(tag);
-    await docker('push', '--quiet', tag);
-    const digest = await docker('inspect', '--format', '{{index .RepoDigests 0}}', tag);
-    await docker('rmi', tag);
-    t.onTestFinished(async () => void (await docker('rmi', digest)));
-    const { create, ended, lines } = await opened(t, { pull: 'always' });
+    const { digest } = await pushedEcho(t);
+    const { api, create, ended, lines } = await opened(t, { pull: 'always' });
     const container = { imageUri: digest, args: ['and', 'me'] };
     const { name } = await create(newJob({}, { container }));
     await ended(name ?? '', 'JOB_STATE_SUCCEEDED');
     t.expect(await lines(name ?? '')).toEqual(['INFO from the image and me']);
+    t.expect(await docker('images', '-q', digest)).not.toBe('');
+    await api.close();
+    t.expect(await docker('images', '-q', digest), 'what was pulled is removed').toBe('');
+  });
+
+  test.runIf(hasPart('registry'))('an image that was there before the pull stays', async (t) => {
+    const { tag } = await pushedEcho(t);
+    await docker('pull', '--quiet', tag);
+    t.onTestFinished(async () => void (await docker('rmi', tag)));
+    const { api, create, ended } = await opened(t, { pull: 'always' });
+    const { name } = await create(newJob({}, { container: { imageUri: tag } }));
+    await ended(name ?? '', 'JOB_STATE_SUCCEEDED');
+    await api.close();
+    t.expect(await docker('images', '-q', tag)).not.toBe('');
   });
 });
+
+/** A small image in a registry of the test's own; the engine has it no more. */
+async function pushedEcho(t: TestContext): Promise<{ tag: string; digest: string }> {
+  const dir = await mkdtemp(join(tmpdir(), 'vertex-double-'));
+  t.onTestFinished(() => rm(dir, { recursive: true }));
+  const registry = await startRegistry(dir);
+  t.onTestFinished(registry.close);
+  const tag = `${registry.host}/vertex-double/image:1`;
+  await importEcho(tag);
+  await docker('push', '--quiet', tag);
+  const digest = await docker('inspect', '--format', '{{index .RepoDigests 0}}', tag);
+  await docker('rmi', tag);
+  return { tag, digest };
+}

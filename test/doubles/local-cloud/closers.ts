@@ -12,8 +12,14 @@ export function createClosers() {
       started.push(starting.catch(() => undefined));
       return starting;
     },
+    /** Ends all, also when the end of one fails; then rejects with what failed first. */
     async closeAll(): Promise<void> {
-      for (const each of started.splice(0).reverse()) await (await each)?.close();
+      const failures: unknown[] = [];
+      for (const each of started.splice(0).reverse()) {
+        const part = await each;
+        await part?.close().catch((error: unknown) => failures.push(error));
+      }
+      if (failures.length > 0) throw failures[0];
     },
   };
 }

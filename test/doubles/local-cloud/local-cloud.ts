@@ -67,7 +67,7 @@ export async function startLocalCloud(options: LocalCloudOptions): Promise<Local
   try {
     return await start(options, closers);
   } catch (error) {
-    await closers.closeAll();
+    await closers.closeAll().catch(() => undefined);
     throw error;
   }
 }

@@ -20,18 +20,20 @@ const DEFAULT_STOP_SECONDS = 10;
 
 /**
  * Runs the container of the first worker pool of a job on this machine's engine. The image is pulled by its reference; engines ask
- * registries at 127.0.0.1 over plain http. Accelerators and sizes of machines mean nothing.
+ * registries at 127.0.0.1 over plain http. Accelerators and sizes of machines mean nothing. References that only a pull has brought are
+ * removed at the end, as far as the engine lets go of them.
  */
 export function dockerExecutor(options: DockerExecutorOptions = {}): LiveExecutor {
   const docker = new Docker();
   const limit = pLimit(options.concurrency ?? DEFAULT_CONCURRENCY);
   const closing = new AbortController();
   const made = new Set<Docker.Container>();
+  const pulled = new Set<string>();
 
   async function runJob(job: CustomJob, hooks: RunHooks): Promise<JobEnd> {
     const image = job.jobSpec?.workerPoolSpecs[0]?.containerSpec?.imageUri ?? '';
     try {
-      await provideImage(docker, image, options.pull ?? 'always');
+      await provideImage(docker, image, { pull: options.pull ?? 'always', pulled });
     } catch (error) {
       return pullError(image, error);
     }
@@ -74,6 +76,7 @@ export function dockerExecutor(options: DockerExecutorOptions = {}): LiveExecuto
       closing.abort(new Error('the double ends'));
       const removals = [...made].map((container) => container.remove({ force: true, v: true }));
       await Promise.allSettled(removals);
+      await Promise.allSettled([...pulled].map((image) => docker.getImage(image).remove()));
     },
   };
 }
@@ -81,9 +84,12 @@ export function dockerExecutor(options: DockerExecutorOptions = {}): LiveExecuto
 async function provideImage(
   docker: Docker,
   image: string,
-  pull: 'always' | 'if-missing',
+  { pull, pulled }: { readonly pull: 'always' | 'if-missing'; readonly pulled: Set<string> },
 ): Promise<void> {
-  if (pull === 'if-missing' && (await hasImage(docker, image))) return;
+  const isThere = await hasImage(docker, image);
+  if (pull === 'if-missing' && isThere) return;
+  // Before the pull: what it leaves when the double ends meanwhile is its own, too.
+  if (!isThere) pulled.add(image);
   const progress = await docker.pull(image);
   await new Promise<void>((resolve, reject) => {
     docker.modem.followProgress(progress, (error) => (error ? reject(error) : resolve()));
