@@ -17,27 +17,39 @@ export async function run(ctx: Context): Promise<number> {
   await using connection = await connectToRead(ctx);
   const { client } = connection;
   const log = createLogReader(ctx, client, jobId);
-  if (!ctx.options.isSet('follow') || !connection.live) {
-    await log.catchUp();
-    const job = await client.job(jobId);
-    tellState(ctx, job, log.printed());
-    if (isTerminal(job.stage) && log.mayGrow()) {
-      ctx.out.note(`Its last lines may not be here yet. Wait for them: caliban logs ${jobId} --follow`);
-    }
-    return 0;
+  const source = { client, jobId, log };
+  if (ctx.options.isSet('follow') && connection.live) await followJob(ctx, source);
+  else await readSoFar(ctx, source);
+  return 0;
+}
+
+interface Source {
+  readonly client: Client;
+  readonly jobId: string;
+  readonly log: LogReader;
+}
+
+async function readSoFar(ctx: Context, { client, jobId, log }: Source): Promise<void> {
+  await log.catchUp();
+  const job = await client.job(jobId);
+  tellState(ctx, job, log.printed());
+  if (isTerminal(job.stage) && log.mayGrow()) {
+    ctx.out.note(
+      `Its last lines may not be here yet. Wait for them: caliban logs ${jobId} --follow`,
+    );
   }
+}
+
+async function followJob(ctx: Context, { client, jobId, log }: Source): Promise<void> {
   let told = '';
   for (;;) {
     // Asked before reading: what a job wrote before it ended is then surely read.
     const job = await client.job(jobId);
     await log.catchUp();
     if (isTerminal(job.stage)) {
-      if (log.mayGrow()) {
-        ctx.out.note('The job has ended; waiting for its last lines.');
-        await log.follow();
-      }
+      await readLastLines(ctx, log);
       tellState(ctx, job, log.printed());
-      return 0;
+      return;
     }
     const before = log.printed();
     if (before === 0 && hasNotStarted(job) && job.cause.message !== told) {
@@ -47,6 +59,12 @@ export async function run(ctx: Context): Promise<number> {
     await log.follow();
     if (log.printed() === before) await ctx.io.clock.sleep(QUIET_MS, ctx.io.signal);
   }
+}
+
+async function readLastLines({ out }: Context, log: LogReader): Promise<void> {
+  if (!log.mayGrow()) return;
+  out.note('The job has ended; waiting for its last lines.');
+  await log.follow();
 }
 
 // What ended a job is often not in what it printed, and silence has a reason.
