@@ -68,7 +68,7 @@ export const CLOUD_OPTIONS: readonly OptionSpec[] = [
   },
   {
     flags: '--force',
-    summary: 'accepted for old scripts: this service checks no hardware',
+    summary: 'accepted for old scripts: it skips no check',
     group: HARDWARE,
   },
   { flags: '--wait', summary: 'return when every job has ended', group: AFTER },

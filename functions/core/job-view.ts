@@ -1,6 +1,7 @@
 import type { JobDetail, JobView } from '../../shared/api/jobs.ts';
 import { AppError } from '../../shared/errors/app-error.ts';
 import type { Cause } from '../../shared/jobs/cause.ts';
+import { consoleLinkOf } from '../../shared/jobs/console-link.ts';
 import { shownState } from '../../shared/jobs/job-state.ts';
 import type { JobDoc, SubmissionDoc } from '../ports/documents.ts';
 import type { CoreDeps } from './deps.ts';
@@ -72,5 +73,6 @@ export function jobDetail(job: JobDoc, submission: SubmissionDoc): JobDetail {
     module: submission.module,
     history: job.history.map((move) => ({ ...move, at: instantText(move.at) })),
     logCommand: `caliban logs ${job.id}`,
+    consoleLink: consoleLinkOf(job.platform, job.ref),
   };
 }

@@ -54,6 +54,8 @@ export const jobDetail = jobView
     module: z.string(),
     history: z.array(moveView),
     logCommand: z.string(),
+    /** Where it is looked at in its platform's console. */
+    consoleLink: z.string().nullable(),
   })
   .meta({ id: 'JobDetail' });
 

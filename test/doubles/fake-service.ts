@@ -234,6 +234,7 @@ function addJobs(app: Hono<Env>, state: FakeState): void {
       module: 'm',
       history: [],
       logCommand: '',
+      consoleLink: null,
     };
     return c.json({ ...job, ...detail });
   });

@@ -39,11 +39,3 @@ export function parseVertexRef(ref: string): VertexRef | null {
   if (project === undefined || region === undefined || id === undefined) return null;
   return { project, region, id };
 }
-
-/** Where a job is looked at in Google's console (as google/cloud/aiplatform/jobs.py prints it, read 2026-11); null for no ref of Vertex AI. */
-export function vertexConsoleLink(ref: string): string | null {
-  const parts = parseVertexRef(ref);
-  if (parts === null) return null;
-  const { project, region, id } = parts;
-  return `https://console.cloud.google.com/ai/platform/locations/${region}/training/${id}?project=${project}`;
-}

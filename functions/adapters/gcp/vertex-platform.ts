@@ -7,12 +7,7 @@ import { createVertexCalls } from './vertex-calls.ts';
 import { createVertexClients } from './vertex-clients.ts';
 import { type VertexJobSettings, vertexJob } from './vertex-job.ts';
 import { createJobTimes } from './vertex-job-times.ts';
-import {
-  parseVertexLane,
-  parseVertexRef,
-  type VertexPlace,
-  vertexConsoleLink,
-} from './vertex-lane.ts';
+import { parseVertexLane, parseVertexRef, type VertexPlace } from './vertex-lane.ts';
 import { createVertexList } from './vertex-list.ts';
 import { notSignedIn } from './vertex-refusals.ts';
 
@@ -34,8 +29,6 @@ export interface VertexSettings extends VertexJobSettings {
 
 /** What Vertex AI can do besides. */
 export interface VertexPlatform extends Platform {
-  /** Where a job is looked at in Google's console; null for what is no job of Vertex AI. */
-  consoleLink(ref: string): string | null;
   close(): Promise<void>;
 }
 
@@ -89,7 +82,6 @@ export function createVertexPlatform(settings: VertexSettings): VertexPlatform {
       const source = { project: at.project, jobId: at.id, times: () => times.of(at, ref) };
       return settings.logs.read(source, cursor, maxBytes);
     },
-    consoleLink: vertexConsoleLink,
     close: () => clients.close(),
   };
 }

@@ -62,6 +62,7 @@ test('a job is shown with its command line, labels and history', async ({ expect
     labels: { team: 'vision', lr: '0_1' },
     container: 'python',
     logCommand: `caliban logs ${id}-0`,
+    consoleLink: null,
     cause: { code: 'exit-code' },
     group: { owner: 'ada', name: 'sweep' },
   });

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, test } from 'vitest';
+import { consoleLinkOf } from '../../../../../../shared/jobs/console-link.ts';
 import { instantText, jobLogFilter } from '../../../../../functions/adapters/gcp/log-entries.ts';
 import { filterText, labelFilter } from '../../../../../functions/adapters/gcp/vertex-labels.ts';
 import {
   parseVertexLane,
   parseVertexRef,
-  vertexConsoleLink,
   vertexLaneId,
 } from '../../../../../functions/adapters/gcp/vertex-lane.ts';
 
@@ -29,7 +29,7 @@ describe('names of Vertex AI', () => {
   }) => {
     const ref = 'projects/123/locations/us-central1/customJobs/456';
     expect(parseVertexRef(ref)).toEqual({ project: '123', region: 'us-central1', id: '456' });
-    expect(vertexConsoleLink(ref)).toBe(
+    expect(consoleLinkOf('vertex', ref)).toBe(
       'https://console.cloud.google.com/ai/platform/locations/us-central1/training/456?project=123',
     );
     for (const bad of [
@@ -41,7 +41,7 @@ describe('names of Vertex AI', () => {
       ref.replace('456', '4"6'),
     ]) {
       expect(parseVertexRef(bad)).toBeNull();
-      expect(vertexConsoleLink(bad)).toBeNull();
+      expect(consoleLinkOf('vertex', bad)).toBeNull();
     }
   });
 
