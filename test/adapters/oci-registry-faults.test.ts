@@ -3,11 +3,12 @@ import { request as httpRequest, type IncomingMessage, type ServerResponse } fro
 import { describe, test } from 'vitest';
 import { createOciRegistry } from '../../functions/adapters/gcp/oci-registry.ts';
 import { foreignRegistry, type Twist } from '../doubles/foreign-registry.ts';
+import { aBase, pushImage } from '../doubles/handmade-image.ts';
 import { SILENT_LOG } from '../doubles/logs.ts';
 import type { Cleanup } from '../fixtures/docker-platform.ts';
 import { codeLayer, layerSource } from '../fixtures/engine-registry.ts';
 import { serveHttp } from '../fixtures/loopback-server.ts';
-import { aBase, openOciRegistry, pushImage } from '../fixtures/oci-registry.ts';
+import { openOciRegistry } from '../fixtures/oci-registry.ts';
 import { hasPart } from '../fixtures/require.ts';
 import { routedFetch, type SeenRequest } from '../fixtures/routed-fetch.ts';
 

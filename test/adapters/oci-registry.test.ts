@@ -4,14 +4,9 @@ import { promisify } from 'node:util';
 import { describe, test } from 'vitest';
 import { runImageName } from '../../functions/adapters/gcp/image-names.ts';
 import { registryContract } from '../contract/registry.ts';
+import { aBase, anIndex, pushImage } from '../doubles/handmade-image.ts';
 import { codeLayer, layerSource } from '../fixtures/engine-registry.ts';
-import {
-  aBase,
-  anIndex,
-  ociRegistryHarness,
-  openOciRegistry,
-  pushImage,
-} from '../fixtures/oci-registry.ts';
+import { ociRegistryHarness, openOciRegistry } from '../fixtures/oci-registry.ts';
 import { hasPart, TEST_BASE_IMAGE } from '../fixtures/require.ts';
 
 const run = promisify(execFile);

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { HandmadeImage } from '../fixtures/oci-registry.ts';
+import type { HandmadeImage } from './handmade-image.ts';
 
 /** What a registry elsewhere does with a request; undefined: what it does anyway. */
 export type Twist = (path: string, response: ServerResponse) => boolean;

@@ -1,8 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'vitest';
+import { aBase, pushImage } from '../doubles/handmade-image.ts';
 import { pretend } from '../doubles/vertex/executor.ts';
-import { aBase, pushImage } from '../fixtures/oci-registry.ts';
 import { hasPart } from '../fixtures/require.ts';
 import { cloudOf, machineOf } from '../fixtures/whole-system.ts';
 

@@ -4,5 +4,7 @@ export function namedExports<T extends object>(module: T, name: keyof T): T {
 }
 
 function hasDefault<T extends object>(module: T): module is T & { readonly default: T } {
-  return 'default' in module && typeof module.default === 'object';
+  if (!('default' in module)) return false;
+  // Firestore's exports are a function with properties.
+  return ['object', 'function'].includes(typeof module.default);
 }

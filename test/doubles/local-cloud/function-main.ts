@@ -10,6 +10,8 @@ const [folder = '', name = ''] = process.argv.slice(2);
 await import(new URL('index.js', `file://${folder}/`).href);
 const server = getTestServer(name).listen(0, '127.0.0.1');
 await once(server, 'listening');
+// Ctrl-C in a terminal goes to the whole group: whoever started this process ends it.
+process.on('SIGINT', () => undefined);
 process.once('SIGTERM', () => {
   server.close();
   server.closeAllConnections();

@@ -13,7 +13,16 @@ export type FunctionName = 'api' | 'worker' | 'builds' | 'tick';
 export interface FunctionProcess {
   /** `http://127.0.0.1:PORT`. */
   readonly url: string;
+  /** Resolves when it ends though nobody has closed it; else never. */
+  readonly lost: Promise<LostFunction>;
   close(): Promise<void>;
+}
+
+/** A function that has ended by itself. */
+export interface LostFunction {
+  readonly name: FunctionName;
+  /** The file of its log. */
+  readonly log: string;
 }
 
 /** What a function is started with. */
@@ -44,9 +53,14 @@ export async function startFunction(options: FunctionOptions): Promise<FunctionP
   if (first === undefined) throw new Error(`The function ${name} ended; see ${log.path}.`);
   lines.on('line', (line) => log.write(`${line}\n`));
   const { port } = listening.parse(JSON.parse(String(first[0])));
+  const lost = Promise.withResolvers<LostFunction>();
+  const onLost = () => lost.resolve({ name, log: String(log.path) });
+  child.once('close', onLost);
   return {
     url: `http://127.0.0.1:${port}`,
+    lost: lost.promise,
     async close() {
+      child.off('close', onLost);
       child.kill();
       await ended;
       log.end();

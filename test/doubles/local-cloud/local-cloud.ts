@@ -17,7 +17,12 @@ import type { Executor as JobExecutor } from '../vertex/executor.ts';
 import { startVertex, type Vertex } from '../vertex/vertex.ts';
 import { buildTopic } from './build-topic.ts';
 import { type Closers, createClosers } from './closers.ts';
-import { type FunctionName, type FunctionProcess, startFunction } from './function-process.ts';
+import {
+  type FunctionName,
+  type FunctionProcess,
+  type LostFunction,
+  startFunction,
+} from './function-process.ts';
 import { type LocalSettings, localSettings } from './local-settings.ts';
 import { startScheduler } from './scheduler.ts';
 
@@ -35,6 +40,8 @@ export interface LocalCloud {
   tick(): Promise<number>;
   /** Deliveries to the worker so far, with the status of each answer. */
   pushes(): readonly { readonly path: string; readonly status: number }[];
+  /** Resolves when one of the functions ends by itself; else never. */
+  readonly lost: Promise<LostFunction>;
   close(): Promise<void>;
 }
 
@@ -48,7 +55,7 @@ export interface LocalCloudOptions {
   readonly tickMs: number | null;
   /** What runs jobs, and build steps. Default: they are pretended. */
   readonly jobs?: JobExecutor;
-  readonly builds?: (registry: string) => Promise<BuildExecutor>;
+  readonly builds?: (registry: string, repository: string) => Promise<BuildExecutor>;
   readonly pushFate?: (push: RelayedPush) => PushFate;
   /** Changes of the service's settings. */
   readonly settings?: (defaults: LocalSettings) => LocalSettings;
@@ -104,6 +111,7 @@ async function start(options: LocalCloudOptions, { add, closeAll }: Closers): Pr
     ...{ vertex: doubles.vertex, cloudBuild: doubles.cloudBuild },
     tick: () => scheduler.tick(),
     pushes: () => toWorker.delivered,
+    lost: Promise.race(Object.values(functions).map((each) => each.lost)),
     close: closeAll,
   };
 }
@@ -132,7 +140,10 @@ async function startDoubles(
     listLagMs: options.listLagMs ?? 0,
     ...(options.jobs === undefined ? {} : { executor: options.jobs }),
   });
-  const executor = options.builds === undefined ? undefined : await options.builds(registry.host);
+  const executor =
+    options.builds === undefined
+      ? undefined
+      : await options.builds(registry.host, repositoryIn(registry.host));
   if (executor !== undefined) add(executor);
   const topic = buildTopic({ host: pubsub.host, projectId: TEST_PROJECT.id });
   const cloudBuild = startCloudBuild(api, {
@@ -144,6 +155,10 @@ async function startDoubles(
   return { vertex, cloudBuild, topic };
 }
 
+function repositoryIn(registry: string): string {
+  return `${registry}/${TEST_PROJECT.id}/caliban`;
+}
+
 function environmentOf(
   options: LocalCloudOptions,
   { api, firestore, pubsub, storage, oidc, registry }: Parts,
@@ -151,7 +166,7 @@ function environmentOf(
 ): Readonly<Record<string, string>> {
   const defaults = localSettings({
     tokenSha256: createHash('sha256').update(token).digest('hex'),
-    repository: `${registry.host}/${TEST_PROJECT.id}/caliban`,
+    repository: repositoryIn(registry.host),
     issuer: oidc.issuer,
     buckets: BUCKETS,
     ...{ audience: AUDIENCE, caller: CALLER, topicPrefix: TOPIC_PREFIX },
