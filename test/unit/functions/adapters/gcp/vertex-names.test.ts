@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { describe, test } from 'vitest';
-import { consoleLinkOf } from '../../../../../../shared/jobs/console-link.ts';
 import { instantText, jobLogFilter } from '../../../../../functions/adapters/gcp/log-entries.ts';
 import { filterText, labelFilter } from '../../../../../functions/adapters/gcp/vertex-labels.ts';
 import {
@@ -8,6 +7,7 @@ import {
   parseVertexRef,
   vertexLaneId,
 } from '../../../../../functions/adapters/gcp/vertex-lane.ts';
+import { consoleLinkOf } from '../../../../../shared/jobs/console-link.ts';
 
 describe('names of Vertex AI', () => {
   test('a lane is read as it was made', ({ expect }) => {
