@@ -4,33 +4,9 @@ import type { Clock, Log } from '../../ports/runtime.ts';
 import type { GoogleEndpoint } from './google-endpoint.ts';
 import { GRPC, grpcCodeOf, unavailable } from './google-errors.ts';
 import { createLogClient, type LogClient } from './log-client.ts';
-import {
-  decodeLogPlace,
-  encodeLogPlace,
-  type LogLine,
-  type LogPlace,
-  take,
-  unseen,
-} from './log-cursor.ts';
-import { instantText, jobLogFilter } from './log-entries.ts';
+import { decodeLogPlace, encodeLogPlace, type LogPlace, take } from './log-cursor.ts';
+import { createLogPages, type LogPage, type LogSource } from './log-pages.ts';
 import { createReadBudget } from './log-read-budget.ts';
-import { createRecent } from './recent.ts';
-
-/** When a job was created, and when it ended; null while it lives (UTC ms). */
-export interface JobTimes {
-  readonly createdAt: number;
-  readonly endedAt: number | null;
-}
-
-/** A job whose log is read. */
-export interface LogSource {
-  /** Id or number of its project. */
-  readonly project: string;
-  /** As in the label `job_id` of its entries. */
-  readonly jobId: string;
-  /** Null: there is no such job. */
-  times(): Promise<JobTimes | null>;
-}
 
 /** Logs of jobs in Cloud Logging. */
 export interface JobLogs {
@@ -57,21 +33,30 @@ export interface JobLogSettings {
   readonly readsPerMinute?: number;
 }
 
-/** What was read from a place on. */
-interface Page {
-  readonly lines: readonly LogLine[];
-  /** There is more behind it, so that it stays as it is. */
-  readonly more: boolean;
-  /** When it was read (UTC ms). */
-  readonly at: number;
+/** Requests for one answer: more would keep its reader waiting. The next answer goes on from there. */
+const REQUESTS = 5;
+/** The longest character of UTF-8, in bytes. */
+const LONGEST_CHARACTER = 4;
+
+/** What is to be answered so far. */
+interface Piece {
+  readonly text: string;
+  /** Where it ends, and how many bytes may follow. */
+  readonly place: LogPlace;
+  readonly room: number;
+  /** What is left of the page it was taken from last; null at the beginning. */
+  readonly page: LogPage | null;
+  readonly requests: number;
+  /** Whether to look behind it before it is given. */
+  readonly mayGrow: boolean;
 }
 
-const PAGES_KEPT = 256;
-const CHARACTERS_KEPT = 16 * 1024 * 1024;
-/** Requests for one page, where all that comes was given already or nothing is found yet. */
-const REQUESTS = 5;
-/** A program prints nothing before its job exists; clocks may differ by this. */
-const SKEW_MS = 60_000;
+/** What is at a place. */
+interface Look {
+  readonly page: LogPage;
+  /** Whether it was asked for just now. */
+  readonly asked: boolean;
+}
 
 /**
  * A reader of logs that is careful with Cloud Logging's small quota: all who are at the same place share one read, what was read ahead is
@@ -83,45 +68,17 @@ export function createJobLogs(
 ): JobLogs {
   const { clock, settleMs = 5_000, quietMs = 30_000, shareMs = 2_000 } = settings;
   const budget = createReadBudget(clock, settings.readsPerMinute ?? 50);
-  const flights = new Map<string, Promise<Page>>();
-  const pages = createRecent<Page>(PAGES_KEPT, { maxSize: CHARACTERS_KEPT, sizeOf: sizeOfPage });
+  const pages = createLogPages({ client, clock, budget, settleMs });
 
-  async function request(source: LogSource, place: LogPlace): Promise<Page> {
-    const from = place[0] === '' ? await firstInstant(source) : place[0];
-    const at = clock.now();
-    const filter = jobLogFilter(source.jobId, from, instantText(at - settleMs, true));
-    const { project } = source;
-    let pageToken = '';
-    for (let asked = 0; asked < REQUESTS; asked++) {
-      await budget.spend();
-      const { lines, next } = await client.entries({ project, filter, pageToken });
-      const fresh = unseen(place, lines);
-      if (fresh.length > 0 || next === '') return { lines: fresh, more: next !== '', at };
-      pageToken = next;
+  async function look(source: LogSource, place: LogPlace, mayAsk: boolean): Promise<Look> {
+    const known = pages.known(source, place);
+    if (known !== undefined && (isFresh(known) || !mayAsk || !budget.isOpen())) {
+      return { page: known, asked: false };
     }
-    return { lines: [], more: false, at };
-  }
-
-  function shared(key: string, source: LogSource, place: LogPlace): Promise<Page> {
-    const flying = flights.get(key);
-    if (flying !== undefined) return flying;
-    const flight = request(source, place)
-      .then((page) => {
-        pages.put(key, page);
-        return page;
-      })
-      .finally(() => flights.delete(key));
-    flights.set(key, flight);
-    return flight;
-  }
-
-  async function pageAt(key: string, source: LogSource, place: LogPlace): Promise<Page> {
-    const known = pages.get(key);
-    if (known !== undefined && (isFresh(known) || !budget.isOpen())) return known;
     try {
-      return await shared(key, source, place);
+      return { page: await pages.ask(source, place), asked: true };
     } catch (error) {
-      if (isQuota(error) && known !== undefined) return known;
+      if (isQuota(error) && known !== undefined) return { page: known, asked: false };
       throw away(error);
     }
   }
@@ -133,12 +90,15 @@ export function createJobLogs(
     return true;
   }
 
-  // What has lines leads on to the next place, so that only an empty end must be asked again.
-  function isFresh({ more, lines, at }: Page): boolean {
-    return more || lines.length > 0 || clock.now() - at < shareMs;
+  // What has lines leads on to the next place; a search goes on, and an empty end is asked for again after a while.
+  function isFresh({ lines, search, at }: LogPage): boolean {
+    return lines.length > 0 || (search === null && clock.now() - at < shareMs);
   }
 
-  async function hasEnded(source: LogSource, place: LogPlace, page: Page): Promise<boolean> {
+  async function hasEnded(source: LogSource, { place, page }: Piece): Promise<boolean> {
+    if (page === null || page.search !== null || page.lines.length > 0) return false;
+    const known = pages.known(source, place);
+    if (known !== undefined && known.lines.length > 0) return false;
     const times = await source.times();
     if (times === null) return true;
     if (times.endedAt === null) return false;
@@ -146,32 +106,55 @@ export function createJobLogs(
     return page.at - Math.max(times.endedAt, last) >= quietMs;
   }
 
+  // Who was given lines hears of a failure with the next look.
+  async function lookBehind(source: LogSource, piece: Piece): Promise<Look> {
+    try {
+      return await look(source, piece.place, piece.requests < REQUESTS);
+    } catch (error) {
+      if (piece.page === null || piece.text === '') throw error;
+      return { page: piece.page, asked: false };
+    }
+  }
+
+  function joined(source: LogSource, piece: Piece, { page, asked }: Look): Piece {
+    const { text, place, rest } = take(piece.place, page.lines, piece.room);
+    if (page.lines.length > 0) pages.keep(source, place, { ...page, lines: rest });
+    const room = rest.length > 0 ? 0 : piece.room - Buffer.byteLength(text);
+    return {
+      text: piece.text + text,
+      place,
+      room,
+      page: { ...page, lines: rest },
+      requests: piece.requests + (asked ? 1 : 0),
+      mayGrow:
+        room >= LONGEST_CHARACTER && (page.lines.length > 0 || (asked && page.search !== null)),
+    };
+  }
+
   return {
+    // Pages may be as small as a line, where a log was followed: an answer joins what is known, and asks for what is behind it.
     async read(source, cursor, maxBytes) {
-      const place = decodeLogPlace(cursor);
-      const keyOf = (at: string) => `${source.project}/${source.jobId}/${at}`;
-      const page = await pageAt(keyOf(encodeLogPlace(place)), source, place);
-      const taken = take(place, page.lines, maxBytes);
-      const next = encodeLogPlace(taken.place);
-      if (taken.rest.length > 0) pages.put(keyOf(next), { ...page, lines: taken.rest });
-      const isAll = taken.rest.length === 0 && !page.more;
-      const ended = isAll && (await hasEnded(source, taken.place, page));
-      return { text: taken.text, next, ended };
+      let piece = pieceAt(decodeLogPlace(cursor), maxBytes);
+      do {
+        piece = joined(source, piece, await lookBehind(source, piece));
+        if (await hasEnded(source, piece)) return chunkOf(piece, true);
+      } while (piece.mayGrow);
+      return chunkOf(piece, false);
     },
     close: () => client.close(),
   };
 }
 
+function pieceAt(place: LogPlace, maxBytes: number): Piece {
+  const room = Math.max(LONGEST_CHARACTER, maxBytes);
+  return { text: '', place, room, page: null, requests: 0, mayGrow: true };
+}
+
+function chunkOf({ text, place }: Piece, ended: boolean): LogChunk {
+  return { text, next: encodeLogPlace(place), ended };
+}
+
 // What was asked of Vertex AI meanwhile has its own words.
 function away(error: unknown): Error {
   return isAppError(error) ? error : unavailable('Cloud Logging', error);
-}
-
-async function firstInstant(source: LogSource): Promise<string> {
-  const times = await source.times();
-  return times === null || times.createdAt === 0 ? '' : instantText(times.createdAt - SKEW_MS);
-}
-
-function sizeOfPage({ lines }: Page): number {
-  return lines.reduce((sum, { text }) => sum + text.length, 0);
 }

@@ -1,5 +1,5 @@
 import type { Clock } from '../../ports/runtime.ts';
-import type { JobTimes } from './cloud-logging.ts';
+import type { JobTimes } from './log-pages.ts';
 import { createRecent } from './recent.ts';
 import type { CustomJob, VertexCalls } from './vertex-calls.ts';
 import type { VertexPlace } from './vertex-lane.ts';

@@ -98,6 +98,24 @@ describe('reading', () => {
     }
   });
 
+  test('a search that stops early goes on by its token, from short and empty pages', async (t) => {
+    const { client } = await opened(t, { entriesPerRead: 2 });
+    const pages: string[][] = [];
+    let pageToken = '';
+    do {
+      const options = { filter: `${JOB} AND NOT jsonPayload.message=two`, ...asc, pageToken };
+      const [entries, , reply] = await client.getEntries({ ...options, autoPaginate: false });
+      pages.push(entries.map(({ data }) => data.message));
+      pageToken = reply.nextPageToken ?? '';
+    } while (pageToken !== '');
+    // In order: one, other; two and three; four, five.
+    t.expect(pages).toEqual([['one'], ['three'], ['four', 'five']]);
+    const options = { filter: 'jsonPayload.message=five', ...asc, autoPaginate: false };
+    const [entries, , reply] = await client.getEntries(options);
+    t.expect(entries).toEqual([]);
+    t.expect(reply.nextPageToken).not.toBe('');
+  });
+
   test('an entry can be read when it has been taken in', async (t) => {
     const { clock, texts } = await opened(t, { ingestionDelayMs: 3000 });
     await clock.advance(2999);

@@ -16,6 +16,8 @@ export interface CloudLogging {
 export interface CloudLoggingOptions {
   /** From `write` until an entry can be read; default 0. */
   readonly ingestionDelayMs?: number;
+  /** How many entries of the projects, wanted or not, one read looks through before it stops early; default: all. */
+  readonly entriesPerRead?: number;
 }
 
 interface ListRequest {
@@ -44,13 +46,15 @@ export function startCloudLogging(api: GoogleApi, options: CloudLoggingOptions =
     const sign = directionOf(request.orderBy);
     const query = [request.resourceNames, request.filter, request.orderBy];
     const place = placeOf(request.pageToken, query);
-    const found = entries
+    const all = entries
       .filter((entry) => projects.has(entry.projectNumber) && entry.received + delay <= now)
       .filter((entry) => place === null || comparedTo(entry, place, sign) > 0)
-      .filter(matches)
       .sort((a, b) => sign * ordered(a.timestamp, b.timestamp) || ordered(a.insertId, b.insertId));
+    const searched = all.slice(0, options.entriesPerRead);
+    const found = searched.filter(matches);
     const shown = found.slice(0, page);
-    const last = found.length > page ? shown.at(-1) : undefined;
+    const stoppedAt = searched.length < all.length ? searched.at(-1) : undefined;
+    const last = found.length > page ? shown.at(-1) : stoppedAt;
     return {
       entries: shown.map(wireEntry),
       nextPageToken:

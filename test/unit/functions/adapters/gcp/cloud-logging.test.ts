@@ -1,12 +1,10 @@
 import { describe, test } from 'vitest';
-import {
-  createJobLogs,
-  type JobTimes,
-} from '../../../../../functions/adapters/gcp/cloud-logging.ts';
+import { createJobLogs } from '../../../../../functions/adapters/gcp/cloud-logging.ts';
 import { GRPC } from '../../../../../functions/adapters/gcp/google-errors.ts';
 import type { LogAnswer, LogQuery } from '../../../../../functions/adapters/gcp/log-client.ts';
 import type { LogLine } from '../../../../../functions/adapters/gcp/log-cursor.ts';
 import { instantText } from '../../../../../functions/adapters/gcp/log-entries.ts';
+import type { JobTimes } from '../../../../../functions/adapters/gcp/log-pages.ts';
 import { AppError } from '../../../../../shared/errors/app-error.ts';
 import { SILENT_LOG } from '../../../../doubles/logs.ts';
 import { createManualClock } from '../../../../doubles/manual-clock.ts';
@@ -20,6 +18,7 @@ function opened() {
   const lines: LogLine[] = [];
   const queries: LogQuery[] = [];
   const failures: Error[] = [];
+  const emptyPages = { left: 0 };
   let times: JobTimes | null = { createdAt: start, endedAt: null };
 
   const client = {
@@ -33,20 +32,30 @@ function opened() {
         .filter(({ timestamp }) => timestamp >= from && timestamp <= until)
         .toSorted((a, b) => (a.timestamp + a.insertId < b.timestamp + b.insertId ? -1 : 1));
       const at = Number(query.pageToken || 0);
+      if (emptyPages.left > 0) {
+        emptyPages.left -= 1;
+        return { lines: [], next: String(at) };
+      }
       const next = at + FULL < found.length ? String(at + FULL) : '';
       return { lines: found.slice(at, at + FULL), next };
     },
     close: async () => undefined,
   };
-  const logs = createJobLogs({ projectId: 'p', endpoint: null, clock, log: SILENT_LOG }, client);
+  const settings = { projectId: 'p', endpoint: null, clock, log: SILENT_LOG };
+  const logs = createJobLogs(settings, client);
   const source = { project: 'p', jobId: '7', times: async () => times };
 
   return {
     clock,
     queries,
     failures,
+    emptyPages,
     print(text: string, at = clock.now()) {
-      lines.push({ timestamp: instantText(at), insertId: `i${lines.length}`, text: `${text}\n` });
+      lines.push({
+        timestamp: instantText(at),
+        insertId: `i${String(lines.length).padStart(5, '0')}`,
+        text: `${text}\n`,
+      });
     },
     end(at = clock.now()) {
       times = { createdAt: start, endedAt: at };
@@ -55,6 +64,11 @@ function opened() {
       times = null;
     },
     read: (cursor = '', maxBytes = 100_000) => logs.read(source, cursor, maxBytes),
+    /** A reader that knows nothing of what others read. */
+    another() {
+      const others = createJobLogs(settings, client);
+      return { read: (cursor: string) => others.read(source, cursor, 100_000) };
+    },
     readOf: (jobId: string) => logs.read({ ...source, jobId }, '', 100_000),
   };
 }
@@ -172,6 +186,81 @@ describe('log of a job in Cloud Logging', () => {
     const minutes = (log.clock.now() - start) / 60_000;
     expect(log.queries.length).toBeLessThanOrEqual(20 + 50 * minutes);
     expect(log.queries.length).toBeGreaterThan(50 * (minutes - 1));
+  });
+
+  test('a search that found nothing yet goes on where it was, and the log has not ended', async ({
+    expect,
+  }) => {
+    const log = opened();
+    log.print('hello');
+    log.end();
+    await log.clock.advance(60_000);
+    log.emptyPages.left = 7;
+    expect(await log.read()).toEqual({ text: '', next: '', ended: false });
+    expect(await log.read()).toMatchObject({ text: 'hello\n', ended: true });
+    expect(log.queries).toHaveLength(8);
+    expect(new Set(log.queries.map(({ filter }) => filter)).size).toBe(1);
+    expect(log.queries.map(({ pageToken }) => pageToken)).toEqual(['', ...Array(7).fill('0')]);
+  });
+
+  test('a search whose token is refused begins again', async ({ expect }) => {
+    const log = opened();
+    log.print('hello');
+    await log.clock.advance(60_000);
+    log.emptyPages.left = 5;
+    expect((await log.read()).text).toBe('');
+    log.failures.push(Object.assign(new Error('3 INVALID'), { code: GRPC.invalidArgument }));
+    expect((await log.read()).text).toBe('hello\n');
+    expect(log.queries.at(-1)?.pageToken).toBe('');
+  });
+
+  test('more entries of one instant than one answer asks for are all given', async ({ expect }) => {
+    const log = opened();
+    const lines = Array.from({ length: 6_500 }, (_, i) => String(i).padStart(5, '0'));
+    for (const line of lines) log.print(line);
+    log.end();
+    await log.clock.advance(60_000);
+    let { text, next: cursor } = await log.read();
+    const other = log.another();
+    for (let ended = false; !ended; ) {
+      const piece = await log.clock.until(other.read(cursor));
+      text += piece.text;
+      ({ next: cursor, ended } = piece);
+    }
+    expect(text).toBe(lines.map((line) => `${line}\n`).join(''));
+  });
+
+  test('a log that was followed line by line is answered in one piece, at no cost but its end', async ({
+    expect,
+  }) => {
+    const log = opened();
+    const lines = Array.from({ length: 40 }, (_, i) => `line ${i}\n`);
+    let cursor = '';
+    for (const line of lines) {
+      log.print(line.trimEnd());
+      await log.clock.advance(10_000);
+      cursor = (await log.read(cursor)).next;
+    }
+    await log.clock.advance(10_000);
+    const before = log.queries.length;
+    const ten = await Promise.all(Array.from({ length: 10 }, () => log.read()));
+    for (const piece of ten) {
+      expect(piece).toEqual({ text: lines.join(''), next: cursor, ended: false });
+    }
+    expect(log.queries).toHaveLength(before + 1);
+    expect((await log.read('', 20)).text).toBe('line 0\nline 1\nline 2');
+  });
+
+  test('lines are given though what is behind them cannot be read', async ({ expect }) => {
+    const log = opened();
+    log.print('hello');
+    await log.clock.advance(10_000);
+    const { next } = await log.read();
+    await log.clock.advance(10_000);
+    const failure = Object.assign(new Error('14 UNAVAILABLE'), { code: GRPC.unavailable });
+    log.failures.push(failure, failure);
+    expect(await log.read()).toEqual({ text: 'hello\n', next, ended: false });
+    await expect(log.read(next)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
   });
 
   test('another failure is told', async ({ expect }) => {
