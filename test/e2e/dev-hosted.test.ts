@@ -28,10 +28,13 @@ describe.runIf(parts)('npm run dev:hosted', { timeout: 180_000 }, () => {
     const settings = { CALIBAN_ENDPOINT: endpoint, CALIBAN_TOKEN: token };
     const machine = scratchMachine(onTestFinished, settings);
     await writeFile(join(machine.home, 'train.py'), 'print(1)\n');
-    const ran = await machine.caliban(['cloud', '--nogpu', '--wait', 'train.py']);
+    const ran = await machine.caliban([
+      'cloud',
+      ...['--nogpu', '--wait', '--xgroup', 'dev', 'train.py'],
+    ]);
     expect(ran, `${ran.stdout}${ran.stderr}`).toMatchObject({ status: 0 });
     expect(ran.stdout).toContain('1 succeeded');
-    const status = await machine.caliban(['status', '--json']);
+    const status = await machine.caliban(['status', '--xgroup', 'dev', '--json']);
     const [job] = statusJson
       .parse(JSON.parse(status.stdout))
       .experiments.flatMap(({ jobs }) => jobs);
