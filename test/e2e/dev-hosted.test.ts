@@ -39,7 +39,9 @@ describe.runIf(parts)('npm run dev:hosted', { timeout: 180_000 }, () => {
       .parse(JSON.parse(status.stdout))
       .experiments.flatMap(({ jobs }) => jobs);
     expect(job?.state).toBe('SUCCEEDED');
-    expect((await machine.caliban(['logs', job?.id ?? ''])).stdout).toContain(PRETENDED_LINE);
+    expect((await machine.caliban(['logs', job?.id ?? '', '--follow'])).stdout).toContain(
+      PRETENDED_LINE,
+    );
     const dead = await machine.caliban(['admin', 'redrive', '--dry_run', '--json']);
     expect(JSON.parse(dead.stdout)).toMatchObject({ parked: 0, dead: 0 });
 

@@ -32,7 +32,8 @@ for (const { name, needs, platform, open } of SYSTEM_KINDS) {
       const jobs = statusJson.parse(JSON.parse(status.stdout)).experiments.flatMap((e) => e.jobs);
       expect(jobs.map(({ state }) => state)).toEqual(Array(4).fill('SUCCEEDED'));
       for (const { id } of jobs) {
-        const log = await machine.caliban(['logs', id]);
+        // Lines of Cloud Logging come a little late: following waits for them.
+        const log = await machine.caliban(['logs', id, '--follow']);
         expect(log.stdout, log.stderr).toContain('accuracy');
       }
       if (cloud !== null) {
