@@ -57,10 +57,11 @@ describe('place in a log', () => {
   });
 
   test('pieces of any size make up the whole, characters whole, cursors short', ({ expect }) => {
-    const lines = fc.array(
-      fc.record({ at: fc.nat(3), text: fc.string({ unit: 'grapheme', maxLength: 30 }) }),
-      { maxLength: 60 },
-    );
+    // A cut character would be shown by this one, so no text has it of its own.
+    const text = fc
+      .string({ unit: 'grapheme', maxLength: 30 })
+      .filter((value) => !value.includes('\uFFFD'));
+    const lines = fc.array(fc.record({ at: fc.nat(3), text }), { maxLength: 60 });
     fc.assert(
       fc.property(lines, fc.integer({ min: 1, max: 40 }), (texts, maxBytes) => {
         const log = texts
